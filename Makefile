@@ -1,0 +1,61 @@
+# Everything a person needs; bare `make` explains itself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# With this index torch comes without several GB of CUDA. Where the index cannot be reached, pip
+# goes on without it after one short try.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check digits lock docs clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.serving ## Set up and serve on port 5000
+	TOPFIVE_FALLBACK_MODEL="$${TOPFIVE_FALLBACK_MODEL-digits}" \
+	TOPFIVE_LOG_FORMAT="$${TOPFIVE_LOG_FORMAT-console}" $(BIN)/topfive serve
+
+test: $(VENV)/.developing ## Set up and run the tests, with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: $(VENV)/.developing ## Lint, type check, import rules, generated files in step
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+setup: $(VENV)/.developing ## Set up for development
+
+docs: $(VENV)/.developing ## Write the generated documents again
+	$(BIN)/python docs/generate.py
+
+digits: $(VENV)/.developing ## Train the embedded digits model again
+	$(BIN)/python -m topfive.training.digits
+
+lock: $(VENV)/.developing ## Pin all requirements again, after a change in pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.txt
+
+clean: ## Delete what the other targets made, but not the models
+	rm -rf $(VENV) build src/*.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.torch: requirements-torch.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --quiet --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX) -r requirements-torch.txt
+	@touch $@
+
+$(VENV)/.serving: $(VENV)/.torch requirements.txt pyproject.toml
+	$(PIP) install --quiet -r requirements.txt
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt
+	$(PIP) install --quiet -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,5 @@
+"""Upload a picture, get its five most likely classes."""
+
+from importlib.metadata import version
+
+__version__ = version("topfive")

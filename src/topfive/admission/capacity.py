@@ -1,0 +1,123 @@
+"""A ticket to wait and a permit to work: two counters that keep a full service truthful."""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Lock
+from time import monotonic
+
+from topfive.errors import DeadlineExceeded, Overloaded
+
+# Drain rate is measured over the last so many finished pieces of work.
+_DRAIN_WINDOW = 64
+_MAX_RETRY_AFTER_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock, in seconds."""
+
+    at_s: float
+
+    @classmethod
+    def after(cls, timeout_s: float) -> "Deadline":
+        """Make a deadline `timeout_s` seconds from now."""
+        return cls(monotonic() + timeout_s)
+
+    @property
+    def remaining_s(self) -> float:
+        """The seconds left; negative once it has passed."""
+        return self.at_s - monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a gate is at one moment."""
+
+    working: int
+    waiting: int
+
+
+class Gate:
+    """Lets `slots` pieces of work run at once and `queue` more wait, in the order they came."""
+
+    def __init__(self, slots: int, queue: int) -> None:
+        self._slots = slots
+        self._places = slots + queue
+        self._lock = Lock()
+        self._line: deque[Event] = deque()
+        self._tickets = 0
+        self._working = 0
+        self._finished_at_s: deque[float] = deque(maxlen=_DRAIN_WINDOW)
+
+    @contextmanager
+    def ticket(self) -> Iterator[None]:
+        """Take a place at once, or raise Overloaded with the seconds until one is likely free."""
+        with self._lock:
+            if self._tickets >= self._places:
+                raise Overloaded(
+                    f"All {self._places} places of this worker are taken. Try again later.",
+                    retry_after_s=self._retry_after_s(),
+                )
+            self._tickets += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._tickets -= 1
+
+    @contextmanager
+    def permit(self, deadline: Deadline) -> Iterator[None]:
+        """Wait for a turn to work; raises DeadlineExceeded if none comes before `deadline`."""
+        self._enter(deadline)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def load(self) -> Load:
+        """Tell how many pieces of work run and wait now."""
+        with self._lock:
+            return Load(self._working, self._tickets - self._working)
+
+    def _enter(self, deadline: Deadline) -> None:
+        turn = Event()
+        with self._lock:
+            if self._working < self._slots:
+                self._working += 1
+                turn.set()
+            else:
+                self._line.append(turn)
+        in_time = turn.wait(max(0.0, deadline.remaining_s)) and deadline.remaining_s > 0
+        if not in_time:
+            self._give_up(turn)
+            raise DeadlineExceeded("The answer was not ready in time. Try again later.")
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._finished_at_s.append(monotonic())
+            self._hand_over()
+
+    def _give_up(self, turn: Event) -> None:
+        with self._lock:
+            if turn.is_set():
+                self._hand_over()
+            else:
+                self._line.remove(turn)
+
+    def _hand_over(self) -> None:
+        """Pass a permit on to whoever waits longest, so that no newcomer overtakes."""
+        if self._line:
+            self._line.popleft().set()
+        else:
+            self._working -= 1
+
+    def _retry_after_s(self) -> int:
+        """Estimate when the work now inside will be done, from the rate of the last ones."""
+        if len(self._finished_at_s) < 2:
+            return 1
+        span_s = monotonic() - self._finished_at_s[0]
+        rate_per_s = len(self._finished_at_s) / max(span_s, 1e-3)
+        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(self._tickets / rate_per_s)))

@@ -1,0 +1,69 @@
+"""API keys: kept as SHA-256 digests, compared in constant time, each with its scopes."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from topfive.errors import Forbidden, Unauthorized
+
+SCOPES: tuple[str, ...] = ("predict", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key's SHA-256 digest in hex and what it allows."""
+
+    digest: str
+    scopes: frozenset[str]
+
+
+class ApiKeys:
+    """The keys that are accepted."""
+
+    def __init__(self, keys: tuple[ApiKey, ...]) -> None:
+        self._keys = keys
+
+    def check(self, presented: str | None, scope: str) -> None:
+        """Raise Unauthorized for a missing or wrong key, Forbidden for one without `scope`."""
+        digest = hashlib.sha256((presented or "").encode("utf-8", "surrogateescape")).hexdigest()
+        scopes: frozenset[str] | None = None
+        for key in self._keys:
+            # Every key is compared, so that time does not tell which one was near.
+            if hmac.compare_digest(key.digest, digest):
+                scopes = key.scopes
+        if scopes is None:
+            raise Unauthorized("Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.")
+        if scope not in scopes:
+            raise Forbidden(f"This API key does not have the scope {scope!r}.")
+
+
+class NoApiKeys:
+    """Stands in where no keys are set: everyone may do everything."""
+
+    def check(self, presented: str | None, scope: str) -> None:
+        """Let the request pass."""
+
+
+def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
+    """Read `DIGEST[:SCOPE[+SCOPE]]` entries parted by commas; the scope is `predict` unless given.
+
+    Raises ValueError with the entry's number, never with its text.
+    """
+    return tuple(
+        _parse_key(entry.strip(), number)
+        for number, entry in enumerate(text.split(","), start=1)
+        if entry.strip()
+    )
+
+
+def _parse_key(entry: str, number: int) -> ApiKey:
+    digest, _, scopes = entry.partition(":")
+    if len(digest) != 64 or not set(digest.lower()) <= set("0123456789abcdef"):
+        raise ValueError(
+            f"entry {number} is not a SHA-256 digest in hex; make one with: "
+            "printf %s KEY | sha256sum"
+        )
+    chosen = frozenset(scopes.split("+")) if scopes else frozenset({"predict"})
+    if not chosen <= set(SCOPES):
+        raise ValueError(f"entry {number} has an unknown scope; known: {', '.join(SCOPES)}")
+    return ApiKey(digest.lower(), chosen)

@@ -1,0 +1,73 @@
+"""The HTTP face: routes, schemas and failures, declared once and served by Flask."""
+
+from pathlib import Path
+
+from flask_openapi3 import Info, OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from topfive import __version__
+from topfive.api.cors import allow_origins
+from topfive.api.docs import register_docs
+from topfive.api.errors import on_invalid_query, register_errors
+from topfive.api.health import health_routes
+from topfive.api.info import info_routes
+from topfive.api.page import page_routes
+from topfive.api.predict import predict_routes
+from topfive.api.quota import limit_rate
+from topfive.api.request import PictureRequest, keep_request_record, mount_service
+from topfive.api.schemas import Problem
+from topfive.service import Service
+from topfive.settings import Settings, read_settings
+from topfive.telemetry.logs import configure_logs
+from topfive.wiring import build_service
+
+__all__ = ["App", "create_app"]
+
+# What a multipart body may hold beside the picture: boundaries, part headers, small fields.
+_MULTIPART_OVERHEAD_BYTES = 64 * 1024
+
+
+class App(OpenAPI):
+    """A Flask app whose routes also make its OpenAPI document."""
+
+    request_class = PictureRequest
+
+
+def create_app(settings: Settings | None = None, service: Service | None = None) -> App:
+    """Build the app with its model loaded; call it once in each worker, after the fork.
+
+    Raises SettingsError if a setting is wrong.
+    """
+    settings = settings or read_settings()
+    configure_logs(settings.log_options)
+    app = App(
+        "topfive.api",
+        info=Info(
+            title="topfive",
+            version=__version__,
+            description="Upload a picture, get its five most likely classes.",
+        ),
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_model=Problem,
+        validation_error_callback=on_invalid_query,
+        root_path=str(Path(__file__).parent),
+    )
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
+    mount_service(app, service or build_service(settings), settings)
+    _register(app, settings)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _register(app: App, settings: Settings) -> None:
+    keep_request_record(app)
+    register_errors(app)
+    allow_origins(app, settings.allowed_origins)
+    limit_rate(app, settings.rate_limit, settings.rate_limit_storage)
+    for routes in (page_routes, health_routes, info_routes, predict_routes):
+        app.register_api(routes)
+    register_docs(app)

@@ -1,0 +1,41 @@
+"""The API's documentation: OpenAPI 3.1, two pages that show it, and the table of failures."""
+
+from importlib.resources import files
+
+from flask import Response, jsonify, make_response, render_template, send_from_directory
+from flask_openapi3 import OpenAPI
+from werkzeug.exceptions import NotFound
+
+from topfive.errors import FAILURES
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_ASSET_PACKAGES = {
+    "swagger": ("flask_openapi3_swagger", "templates/swagger"),
+    "redoc": ("flask_openapi3_redoc", "templates/redoc"),
+}
+
+
+def register_docs(app: OpenAPI) -> None:
+    """Serve the OpenAPI document and its pages; every asset comes from installed packages."""
+    app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(app.api_doc))
+    app.add_url_rule("/docs", "docs", lambda: _page("swagger.html"))
+    app.add_url_rule("/redoc", "redoc", lambda: _page("redoc.html"))
+    app.add_url_rule("/docs/errors", "docs_errors", lambda: _page("errors.html", failures=FAILURES))
+    app.add_url_rule("/docs/assets/<package>/<path:filename>", "ui_asset", _asset)
+
+
+def _page(template: str, **values: object) -> Response:
+    response = make_response(render_template(template, **values))
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
+
+
+def _asset(package: str, filename: str) -> Response:
+    if package not in _ASSET_PACKAGES:
+        raise NotFound
+    module, folder = _ASSET_PACKAGES[package]
+    return send_from_directory(str(files(module).joinpath(folder)), filename, max_age=86400)

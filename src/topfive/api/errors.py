@@ -1,0 +1,117 @@
+"""Failures on the wire: every one an `application/problem+json` (RFC 9457) of the same shape."""
+
+from typing import Any
+
+from flask import Flask, Response
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from topfive.api.request import current_record
+from topfive.api.schemas import Problem
+from topfive.errors import (
+    FAILURES,
+    Failure,
+    FileTooLarge,
+    InternalError,
+    InvalidParameter,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    RateLimited,
+    UnsupportedMediaType,
+    UploadTooSlow,
+)
+from topfive.telemetry.logs import get_logger
+
+PROBLEM_TYPE = "application/problem+json"
+DOCS_PATH = "/docs/errors"
+
+_BY_HTTP_STATUS: dict[int, type[Failure]] = {
+    400: MalformedRequest,
+    404: NotFound,
+    405: MethodNotAllowed,
+    408: UploadTooSlow,
+    413: FileTooLarge,
+    415: UnsupportedMediaType,
+    429: RateLimited,
+}
+
+
+def register_errors(app: Flask) -> None:
+    """Answer every failure, Flask's own and unforeseen ones too, as a problem."""
+    app.register_error_handler(Failure, answer_failure)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_unforeseen)
+
+
+def answer_failure(failure: Failure) -> Response:
+    """Make the response that tells a caller of a failure."""
+    record = current_record()
+    record.code = failure.code
+    problem = Problem(
+        type=f"{DOCS_PATH}#{failure.code}",
+        title=failure.title,
+        status=failure.status,
+        detail=failure.detail,
+        code=failure.code,
+        request_id=record.request_id,
+    )
+    response = Response(problem.model_dump_json(), failure.status, mimetype=PROBLEM_TYPE)
+    if failure.retry_after_s is not None:
+        response.headers["Retry-After"] = str(failure.retry_after_s)
+    if failure.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def on_invalid_query(error: ValidationError) -> Response:
+    """Answer a query parameter that does not fit its schema."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "query"
+    return answer_failure(
+        InvalidParameter(f"The query parameter `{name}` is wrong: {first['msg']}.")
+    )
+
+
+def problem_responses(*codes: str) -> dict[str | int, Any]:
+    """Describe in OpenAPI the failures that a route can answer with, by their codes."""
+    by_status: dict[str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(str(FAILURES[code].status), []).append(code)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": ", ".join(f"`{code}`" for code in listed),
+            "content": {PROBLEM_TYPE: {"schema": schema}},
+        }
+        for status, listed in by_status.items()
+    }
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return Response(status=error.code or 500, headers=error.get_headers())
+    kind = _BY_HTTP_STATUS.get(error.code, MalformedRequest if error.code < 500 else InternalError)
+    response = answer_failure(kind(_DETAILS.get(kind)))
+    for name in ("Allow", "Retry-After"):
+        if name in (headers := dict(error.get_headers())):
+            response.headers[name] = headers[name]
+    return response
+
+
+def _answer_unforeseen(error: Exception) -> Response:
+    get_logger().exception(
+        "unforeseen_error", request_id=current_record().request_id, kind=type(error).__name__
+    )
+    return answer_failure(InternalError("The service went wrong. Its log has this request's id."))
+
+
+# Whatever the route: a request that cannot be understood, and what nobody foresaw.
+ANY_ROUTE = problem_responses("malformed_request", "internal_error")
+
+_DETAILS: dict[type[Failure], str] = {
+    NotFound: "There is nothing at this address. See / for the addresses there are.",
+    MethodNotAllowed: "This address takes another method; the Allow header names them.",
+    FileTooLarge: "The upload has too many bytes. See /info for the limit.",
+    RateLimited: "Too many requests from this client. Wait as long as Retry-After says.",
+}

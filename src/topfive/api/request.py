@@ -1,0 +1,170 @@
+"""What every request carries: its id, its clock, the service that answers it, its upload."""
+
+import re
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, cast
+from uuid import uuid4
+
+from flask import Flask, Request, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+
+from topfive.admission.capacity import Deadline
+from topfive.admission.keys import ApiKeys, NoApiKeys
+from topfive.errors import MalformedRequest, MissingFile, UnsupportedMediaType
+from topfive.predictions import Timings
+from topfive.service import Answered, Service
+from topfive.settings import Settings
+
+_EXTENSION = "topfive"
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MAX_PARTS = 64
+_PART_NAMES = ("file", "image")
+_HOW_TO_SEND = (
+    "Send multipart/form-data with a part `file` (curl -F file=@photo.jpg ...), or the bytes "
+    "alone with an image/* or application/octet-stream content type."
+)
+
+
+class PictureRequest(Request):
+    """A request whose body is read into memory, never to disk, and never parsed unasked."""
+
+    want_form_data_parsed = False
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """What is noted about one request for its log line and its headers."""
+
+    request_id: str
+    deadline: Deadline
+    started: float = field(default_factory=perf_counter)
+    code: str | None = None
+    timings: Timings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounted:
+    service: Service
+    keys: ApiKeys | NoApiKeys
+    settings: Settings
+
+
+def mount_service(app: Flask, service: Service, settings: Settings) -> None:
+    """Make the service and its settings reachable from the views."""
+    keys = ApiKeys(settings.accepted_keys) if settings.accepted_keys else NoApiKeys()
+    app.extensions[_EXTENSION] = _Mounted(service, keys, settings)
+
+
+def current_service() -> Service:
+    """Return the service that answers this request."""
+    return _mounted().service
+
+
+def current_settings() -> Settings:
+    """Return the settings that this app was made with."""
+    return _mounted().settings
+
+
+def current_record() -> RequestRecord:
+    """Return what is noted about this request."""
+    return cast(RequestRecord, g.record)
+
+
+def require_scope(scope: str) -> None:
+    """Raise Unauthorized or Forbidden unless the request's API key allows `scope`."""
+    bearer = request.headers.get("Authorization", "").partition(" ")
+    token = bearer[2].strip() if bearer[0].lower() == "bearer" else None
+    _mounted().keys.check(token or request.headers.get("X-API-Key"), scope)
+
+
+def keep_request_record(app: Flask) -> None:
+    """Give every request its id and clock, every response its headers, and the log its line."""
+    app.before_request(_open_record)
+    app.after_request(_close_record)
+
+
+def read_upload(incoming: Request) -> bytes:
+    """Read the picture's bytes from a multipart part or a raw body.
+
+    Raises MissingFile, MalformedRequest or UnsupportedMediaType.
+    """
+    mimetype = incoming.mimetype
+    if mimetype == "multipart/form-data":
+        return _read_part(incoming)
+    if mimetype == "application/octet-stream" or mimetype.startswith("image/"):
+        return _read_body(incoming)
+    if not mimetype and not _read_body(incoming):
+        raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
+    raise UnsupportedMediaType(f"This content type is not read here. {_HOW_TO_SEND}")
+
+
+def _read_part(incoming: Request) -> bytes:
+    boundary = incoming.mimetype_params.get("boundary", "")
+    if not boundary:
+        raise MalformedRequest("The multipart content type names no boundary.")
+    body = _read_body(incoming)
+    if not body:
+        raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
+    try:
+        picture = _find_part(body, boundary.encode("latin-1", "replace"))
+    except (ValueError, HTTPException) as error:
+        raise MalformedRequest("The multipart body is broken.") from error
+    if picture is None:
+        raise MissingFile(f"The request has no part called `file`. {_HOW_TO_SEND}")
+    return picture
+
+
+def _find_part(body: bytes, boundary: bytes) -> bytes | None:
+    """Walk the parts of a multipart body to the end; return the first picture's bytes."""
+    decoder = MultipartDecoder(boundary, max_parts=_MAX_PARTS)
+    decoder.receive_data(body)
+    decoder.receive_data(None)
+    picture: list[bytes] | None = None
+    is_picture = False
+    while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
+        if isinstance(event, Field | File):
+            is_picture = picture is None and event.name in _PART_NAMES
+            picture = [] if is_picture else picture
+        elif is_picture and picture is not None and isinstance(event, Data):
+            picture.append(event.data)
+    return None if picture is None else b"".join(picture)
+
+
+def _read_body(incoming: Request) -> bytes:
+    return incoming.get_data(cache=False)
+
+
+def _mounted() -> _Mounted:
+    return cast(_Mounted, current_app.extensions[_EXTENSION])
+
+
+def _open_record() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
+    deadline = Deadline.after(current_settings().request_timeout_s)
+    g.record = RequestRecord(request_id, deadline)
+
+
+def _close_record(response: Response) -> Response:
+    record = current_record()
+    duration_ms = (perf_counter() - record.started) * 1000
+    response.headers["X-Request-ID"] = record.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    rule: Any = request.url_rule
+    current_service().record(
+        Answered(
+            route=rule.rule if rule else "unknown",
+            method=request.method if request.method in _KNOWN_METHODS else "unknown",
+            status=response.status_code,
+            code=record.code,
+            request_id=record.request_id,
+            duration_ms=round(duration_ms, 2),
+            timings=record.timings,
+        )
+    )
+    return response
+
+
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,0 +1,195 @@
+"""The shapes on the wire, declared once: they validate, make the answers and the documentation."""
+
+from datetime import datetime
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from topfive.predictions import Prediction
+
+
+class Shape(BaseModel):
+    """A base for shapes that are answered with: fixed keys, none other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PredictQuery(BaseModel):
+    """What may be asked of a prediction."""
+
+    top_k: int = Field(5, ge=1, le=100, description="How many classes to answer with, best first.")
+    model: str | None = Field(
+        None, max_length=200, description="The model to use; it must be the one served."
+    )
+    version: str | None = Field(
+        None, max_length=200, description="The model's version; it must be the one served."
+    )
+
+    @classmethod
+    @cache
+    def model_json_schema(  # type: ignore[override] # the same, cached
+        cls, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Make the JSON schema once: the router asks for it on every request."""
+        return super().model_json_schema(*args, **kwargs)
+
+
+class ModelOut(Shape):
+    """Which model answered."""
+
+    name: str
+    version: str
+
+
+class ClassOut(Shape):
+    """One class and the model's confidence in it."""
+
+    class_id: int = Field(ge=0)
+    class_name: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class ImageOut(Shape):
+    """The picture as it was understood, upright."""
+
+    format: str
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+
+
+class TimingOut(Shape):
+    """Where the time went, in milliseconds."""
+
+    queue: float
+    decode: float
+    inference: float
+    total: float
+
+
+class PredictionOut(Shape):
+    """The most likely classes of one picture, best first."""
+
+    request_id: str
+    model: ModelOut
+    predictions: list[ClassOut]
+    image: ImageOut
+    timing_ms: TimingOut
+
+
+class HealthOut(Shape):
+    """Whether the service can classify, and with what."""
+
+    status: Literal["healthy", "degraded", "unavailable"]
+    model_loaded: bool
+    model: str
+    model_version: str | None
+    uptime_seconds: float
+    timestamp: datetime
+    reason: str | None = None
+
+
+class ProbeOut(Shape):
+    """The answer to a liveness or readiness probe."""
+
+    status: Literal["alive", "ready", "not_ready"]
+
+
+class InputOut(Shape):
+    """How pictures are prepared for the model."""
+
+    resize: int
+    crop: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class ModelInfoOut(Shape):
+    """The served model."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    sha256: str
+    num_classes: int
+    input: InputOut
+    engine: str
+    precision: str
+    device: str
+    metrics: dict[str, float]
+
+
+class LimitsOut(Shape):
+    """What one request and one client may cost."""
+
+    max_upload_bytes: int
+    max_pixels: int
+    request_timeout_s: float
+    rate_limit: str | None
+    formats: list[str]
+
+
+class InfoOut(Shape):
+    """What this service is made of; `model` is null while none is loaded."""
+
+    name: str
+    version: str
+    status: Literal["healthy", "degraded", "unavailable"]
+    reason: str | None
+    wanted_model: str
+    model: ModelInfoOut | None
+    workers: int
+    slots: int
+    queue: int
+    threads: int
+    sizing_reason: str
+    limits: LimitsOut
+
+
+class IndexOut(Shape):
+    """What this is and where to go."""
+
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class Problem(Shape):
+    """A failure, as RFC 9457 shapes it; `code` is one of the words in the documentation."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+def prediction_out(prediction: Prediction, request_id: str) -> PredictionOut:
+    """Shape a prediction for the wire."""
+    timings = prediction.timings
+    return PredictionOut(
+        request_id=request_id,
+        model=ModelOut(name=prediction.model.name, version=prediction.model.version),
+        predictions=[
+            ClassOut(
+                class_id=one.class_id,
+                class_name=one.class_name,
+                confidence=round(one.confidence, 6),
+            )
+            for one in prediction.classes
+        ],
+        image=ImageOut(
+            format=prediction.image.format,
+            width=prediction.image.width,
+            height=prediction.image.height,
+        ),
+        timing_ms=TimingOut(
+            queue=round(timings.queue_ms, 2),
+            decode=round(timings.decode_ms, 2),
+            inference=round(timings.inference_ms, 2),
+            total=round(timings.total_ms, 2),
+        ),
+    )

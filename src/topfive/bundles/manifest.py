@@ -1,0 +1,85 @@
+"""What `bundle.json` says: everything about a model but its numbers."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from topfive.errors import BundleRefused
+
+MANIFEST_FILE = "bundle.json"
+LABELS_FILE = "labels.txt"
+WEIGHTS_FILE = "weights.safetensors"
+GRAPH_FILE = "model.xml"
+GRAPH_WEIGHTS_FILE = "model.bin"
+GOLDEN_FILE = "golden.png"
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Channels = tuple[float, float, float]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class InputSection(_Part):
+    """How pictures are resized, cropped and normalised for this model."""
+
+    resize: int = Field(ge=1, le=4096)
+    crop: int = Field(ge=1, le=4096)
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    mean: Channels
+    std: Channels
+
+    @field_validator("std")
+    @classmethod
+    def _std_is_positive(cls, std: Channels) -> Channels:
+        if min(std) <= 0:
+            raise ValueError("std must be positive")
+        return std
+
+
+class GoldenClass(_Part):
+    """One of the reference's top five classes for the golden input."""
+
+    class_id: int = Field(ge=0)
+    confidence: float = Field(ge=0, le=1)
+
+
+class GoldenSection(_Part):
+    """What the reference says of the golden input, best class first."""
+
+    top_five: tuple[GoldenClass, ...] = Field(min_length=1, max_length=5)
+
+
+class Manifest(_Part):
+    """The content of `bundle.json`; `files` gives the sha256 of every other file."""
+
+    layout: Literal[1] = 1
+    name: Name
+    version: Name
+    architecture: str
+    architecture_options: dict[str, float] = {}
+    classes: int = Field(ge=1, le=100_000)
+    input: InputSection
+    source: str
+    created: str
+    files: dict[str, Sha256]
+    metrics: dict[str, float] = {}
+    golden: GoldenSection
+
+
+def parse_manifest(text: str | bytes, where: str) -> Manifest:
+    """Read a manifest; `where` names the file in messages.
+
+    Raises BundleRefused with every problem found.
+    """
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}" for one in error.errors()
+        )
+        raise BundleRefused(f"{where} is not a bundle manifest: {problems}") from error

@@ -1,0 +1,102 @@
+"""Bundles on disk: `<root>/<name>/<version>/`, found by listing, never by joining names."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from topfive.bundles.labels import parse_labels
+from topfive.bundles.manifest import (
+    GOLDEN_FILE,
+    GRAPH_FILE,
+    GRAPH_WEIGHTS_FILE,
+    LABELS_FILE,
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    Manifest,
+    parse_manifest,
+)
+from topfive.errors import BundleRefused
+
+_NEEDED_FILES = {LABELS_FILE, WEIGHTS_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, GOLDEN_FILE}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose every file was found to have the hash that its manifest gives."""
+
+    folder: Path
+    manifest: Manifest
+    labels: tuple[str, ...]
+
+    @property
+    def golden_png(self) -> bytes:
+        """The golden input: a PNG of the size the model takes."""
+        return (self.folder / GOLDEN_FILE).read_bytes()
+
+    @property
+    def weights_sha256(self) -> str:
+        """The sha256 of the weights, in hex."""
+        return self.manifest.files[WEIGHTS_FILE]
+
+
+def demo_root() -> Path:
+    """Tell where the bundles that are shipped inside the package lie."""
+    return Path(__file__).parent / "demo"
+
+
+def list_manifests(root: Path) -> list[tuple[Path, Manifest]]:
+    """List the bundles under `root` with their folders, oldest first; damaged ones are left out."""
+    found = []
+    for path in root.glob(f"*/*/{MANIFEST_FILE}"):
+        try:
+            found.append((path.parent, parse_manifest(path.read_bytes(), str(path))))
+        except (BundleRefused, OSError):
+            continue
+    return sorted(found, key=lambda pair: pair[1].created)
+
+
+def find_bundle(root: Path, name: str, source: str | None = None) -> Path | None:
+    """Find the newest bundle called `name`, made from `source` where that is given."""
+    folders = [
+        folder
+        for folder, manifest in list_manifests(root)
+        if manifest.name == name and source in (None, manifest.source)
+    ]
+    return folders[-1] if folders else None
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Read a bundle and check the hash of every file in it.
+
+    Raises BundleRefused with the file that is missing or differs.
+    """
+    try:
+        manifest = parse_manifest((folder / MANIFEST_FILE).read_bytes(), f"{folder}/bundle.json")
+        _check_files(folder, manifest)
+        labels = parse_labels((folder / LABELS_FILE).read_text("utf-8"), manifest.classes)
+    except OSError as error:
+        raise BundleRefused(f"The bundle in {folder} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise BundleRefused(f"The labels in {folder} are not UTF-8 text.") from error
+    return Bundle(folder, manifest, labels)
+
+
+def hash_file(path: Path) -> str:
+    """Compute the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    missing = _NEEDED_FILES - manifest.files.keys()
+    if missing:
+        raise BundleRefused(f"{folder}/bundle.json gives no hash for {', '.join(sorted(missing))}.")
+    present = {path.name: path for path in folder.iterdir() if path.is_file()}
+    for name, expected in manifest.files.items():
+        if name not in present:
+            raise BundleRefused(f"The bundle in {folder} lacks {name}. Pull it again.")
+        if hash_file(present[name]) != expected:
+            raise BundleRefused(
+                f"{folder / name} is not the file that the bundle was made with (its sha256 "
+                "differs). Delete the folder and pull it again."
+            )

@@ -1,0 +1,55 @@
+"""Keeps trying to load a model that could not be had, waiting longer after every failure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from topfive.errors import OperatorError
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds to wait before the first retry, the factor for each further one, and the most."""
+
+    first_s: float = 5.0
+    factor: float = 2.0
+    most_s: float = 300.0
+
+    def wait_s(self, failures: int) -> float:
+        """Tell how long to wait after so many failures in a row."""
+        return float(min(self.most_s, self.first_s * self.factor ** max(0, failures - 1)))
+
+
+class Recovery:
+    """A background thread that calls `attempt` until it succeeds or is stopped."""
+
+    def __init__(
+        self,
+        attempt: Callable[[], None],
+        on_failure: Callable[[OperatorError, float], None],
+        backoff: Backoff,
+    ) -> None:
+        self._attempt = attempt
+        self._on_failure = on_failure
+        self._backoff = backoff
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="topfive-recovery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to try, after the first wait."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop trying; an attempt under way is not waited for."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        failures = 1
+        while not self._stopping.wait(self._backoff.wait_s(failures)):
+            try:
+                self._attempt()
+            except OperatorError as error:
+                failures += 1
+                self._on_failure(error, self._backoff.wait_s(failures))
+            else:
+                return

@@ -1,0 +1,1 @@
+"""One bundle and one engine: from bytes to the most likely classes."""

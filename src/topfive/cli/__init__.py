@@ -1,0 +1,39 @@
+"""The `topfive` command."""
+
+import sys
+
+import click
+
+from topfive import __version__
+from topfive.cli.classify import classify
+from topfive.cli.doctor import doctor
+from topfive.cli.pull import pull
+from topfive.cli.serve import serve
+from topfive.errors import OperatorError
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="topfive")
+def commands() -> None:
+    r"""Upload a picture, get its five most likely classes.
+
+    Settings come from TOPFIVE_* variables and from a .env file; docs/settings.md lists them.
+
+    \b
+    Exit codes: 0 done; 1 something went wrong, as said on standard error; 2 wrong usage.
+    """
+
+
+for command in (serve, pull, classify, doctor):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an operator's error is one plain message and exit code 1."""
+    try:
+        commands()
+    except OperatorError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,51 @@
+"""`topfive serve`."""
+
+from typing import Any
+
+import click
+
+from topfive.catalog.loader import locate_bundle, pull_in_own_process
+from topfive.errors import OperatorError
+from topfive.settings import Settings, read_settings
+from topfive.wiring import choose_sizing, wanted_model
+
+
+@click.command()
+@click.option("--host", help="The address to listen on, instead of TOPFIVE_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of TOPFIVE_PORT.")
+def serve(host: str | None, port: int | None) -> None:
+    r"""Serve the API with Gunicorn until told to stop.
+
+    The model's bundle is made first where it is missing. If it cannot be had, the service starts
+    all the same, says so in /health, and keeps trying.
+
+    \b
+    Examples:
+      topfive serve
+      TOPFIVE_MODEL=resnet50 topfive serve --port 8080
+      TOPFIVE_WEIGHTS=mobilenet_v2.pth topfive serve
+    """
+    # Gunicorn is not on Windows: the other commands work there without it.
+    from topfive.server import serve as serve_until_stopped  # noqa: PLC0415
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = read_settings().model_copy(update=given)
+    _pull_if_missing(settings)
+    serve_until_stopped(settings, choose_sizing(settings), lambda: _load_app(settings))
+
+
+def _pull_if_missing(settings: Settings) -> None:
+    options = wanted_model(settings)
+    try:
+        if locate_bundle(options) is None:
+            click.echo(f"There is no bundle of {options.model} yet: pulling it.", err=True)
+            pull_in_own_process(options, is_shown=True)
+    except OperatorError as error:
+        click.echo(f"Warning: {error}", err=True)
+
+
+def _load_app(settings: Settings) -> Any:
+    """Import and build the app: only in a worker, so that the parent holds no inference library."""
+    from topfive.api import create_app  # noqa: PLC0415
+
+    return create_app(settings)

@@ -1,0 +1,63 @@
+"""Which engine and precision suit this machine, in the order worth trying."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from topfive.engines.contract import Engine, EngineCandidate, EngineOptions, EngineSource
+from topfive.errors import EngineRefused
+
+_NATIVE_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+_CUDA_DEVICE = Path("/dev/nvidiactl")
+
+
+def engine_candidates(options: EngineOptions, cpu_flags: frozenset[str]) -> list[EngineCandidate]:
+    """List what to try, best first; the first that agrees with the reference serves.
+
+    Raises EngineRefused if the options ask for something that cannot exist.
+    """
+    if options.engine == "torch":
+        return [EngineCandidate("torch", _torch_precision(options), "asked for")]
+    if options.engine == "auto" and _may_have_cuda():
+        cuda = EngineCandidate("torch", _torch_precision(options), "a CUDA device is there")
+        return [cuda, *_openvino_candidates(options, cpu_flags)]
+    return _openvino_candidates(options, cpu_flags)
+
+
+def open_engine(source: EngineSource, candidate: EngineCandidate, slots: int) -> Engine:
+    """Load a model into one engine; its library is imported only here.
+
+    Raises EngineRefused if the library is missing or cannot load the model.
+    """
+    if candidate.engine == "torch":
+        from topfive.engines.torch_engine import open_torch_engine  # noqa: PLC0415
+
+        return open_torch_engine(source, candidate.precision)
+    from topfive.engines.openvino_engine import open_openvino_engine  # noqa: PLC0415
+
+    return open_openvino_engine(source, candidate.precision, slots)
+
+
+def _openvino_candidates(
+    options: EngineOptions, cpu_flags: frozenset[str]
+) -> list[EngineCandidate]:
+    native_bf16 = sorted(cpu_flags & _NATIVE_BF16_FLAGS)
+    if options.precision != "auto":
+        return [EngineCandidate("openvino", options.precision, "asked for")]
+    plain = EngineCandidate("openvino", "f32", "the CPU has no native bf16")
+    if not native_bf16:
+        return [plain]
+    fast = EngineCandidate("openvino", "bf16", f"the CPU has {', '.join(native_bf16)}")
+    return [fast, EngineCandidate("openvino", "f32", "bf16 did not agree with the reference")]
+
+
+def _torch_precision(options: EngineOptions) -> str:
+    if options.precision not in ("auto", "f32"):
+        raise EngineRefused(
+            f"The torch engine computes in f32, not {options.precision}. "
+            "Set TOPFIVE_PRECISION=f32, or TOPFIVE_ENGINE=openvino."
+        )
+    return "f32"
+
+
+def _may_have_cuda() -> bool:
+    return _CUDA_DEVICE.exists() and find_spec("torch") is not None

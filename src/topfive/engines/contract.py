@@ -1,0 +1,71 @@
+"""What an engine is: plain arrays in, plain arrays out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSource:
+    """Where a model's graph and weights lie, and what an engine must know to run them.
+
+    `side` is the input's width and height in pixels; mean and std are per RGB channel (0 to 1).
+    """
+
+    architecture: str
+    architecture_options: Mapping[str, float]
+    classes: int
+    side: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    graph_file: Path
+    weights_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Which engine and precision to use (`auto` chooses), and how many inferences run at once."""
+
+    engine: str = "auto"
+    precision: str = "auto"
+    slots: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCandidate:
+    """One engine and precision worth trying, with the reason why."""
+
+    engine: str
+    precision: str
+    reason: str = field(compare=False)
+
+
+class Engine(Protocol):
+    """A loaded model. `infer` may be called from as many threads as there are slots."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as in settings."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """The precision it computes in: `f32`, `bf16` or `int8`."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What it runs on: `cpu` or `cuda`."""
+        ...
+
+    def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
+        ...
+
+    def close(self) -> None:
+        """Give the model's memory back; `infer` must not be called afterwards."""
+        ...

@@ -1,0 +1,245 @@
+"""Every way topfive can fail, as one tree and one table of words.
+
+    TopfiveError
+    ├── Failure                    answered to the caller, by its code
+    │   ├── MissingFile            400 missing_file
+    │   ├── EmptyFile              400 empty_file
+    │   ├── UnsupportedFormat      400 unsupported_format
+    │   ├── InvalidImage           400 invalid_image
+    │   ├── InvalidParameter       400 invalid_parameter
+    │   ├── MalformedRequest       400 malformed_request
+    │   ├── Unauthorized           401 unauthorized
+    │   ├── Forbidden              403 forbidden
+    │   ├── NotFound               404 not_found
+    │   ├── ModelNotFound          404 model_not_found
+    │   ├── MethodNotAllowed       405 method_not_allowed
+    │   ├── UploadTooSlow          408 upload_too_slow
+    │   ├── FileTooLarge           413 file_too_large
+    │   ├── ImageTooLarge          413 image_too_large
+    │   ├── UnsupportedMediaType   415 unsupported_media_type
+    │   ├── RateLimited            429 rate_limited
+    │   ├── InternalError          500 internal_error
+    │   ├── Overloaded             503 overloaded
+    │   ├── ModelUnavailable       503 model_unavailable
+    │   ├── ShuttingDown           503 shutting_down
+    │   ├── OutOfMemory            503 out_of_memory
+    │   └── DeadlineExceeded       504 deadline_exceeded
+    └── OperatorError              told to whoever runs the service, never to a caller
+        ├── SettingsError          a setting is wrong
+        ├── WeightsRefused         weights are missing, damaged or not plain data
+        ├── BundleRefused          a bundle is missing, damaged or of another layout
+        └── EngineRefused          an engine cannot run, or disagrees with the reference
+
+A code is the same word in the JSON, the log line, the metric label and the docs anchor.
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "FAILURES",
+    "BundleRefused",
+    "DeadlineExceeded",
+    "EmptyFile",
+    "EngineRefused",
+    "Failure",
+    "FileTooLarge",
+    "Forbidden",
+    "ImageTooLarge",
+    "InternalError",
+    "InvalidImage",
+    "InvalidParameter",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "MissingFile",
+    "ModelNotFound",
+    "ModelUnavailable",
+    "NotFound",
+    "OperatorError",
+    "OutOfMemory",
+    "Overloaded",
+    "RateLimited",
+    "SettingsError",
+    "ShuttingDown",
+    "TopfiveError",
+    "Unauthorized",
+    "UnsupportedFormat",
+    "UnsupportedMediaType",
+    "UploadTooSlow",
+    "WeightsRefused",
+]
+
+
+class TopfiveError(Exception):
+    """The root: every error that topfive raises on purpose."""
+
+
+class Failure(TopfiveError):
+    """A request that got no prediction, with what the caller may know about it.
+
+    `detail` is public: it never holds a path, a file name or a library's own text.
+    `retry_after_s` is a whole number of seconds where waiting helps, else None.
+    """
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
+        self.detail = detail or self.title
+        self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+
+class MissingFile(Failure):
+    """The request holds no picture."""
+
+    status, code, title = 400, "missing_file", "The request holds no picture."
+
+
+class EmptyFile(Failure):
+    """The picture has zero bytes."""
+
+    status, code, title = 400, "empty_file", "The picture has zero bytes."
+
+
+class UnsupportedFormat(Failure):
+    """The bytes are not in an accepted picture format."""
+
+    status, code, title = 400, "unsupported_format", "The file is not in an accepted format."
+
+
+class InvalidImage(Failure):
+    """The bytes look like a picture, but cannot be decoded."""
+
+    status, code, title = 400, "invalid_image", "The picture cannot be decoded."
+
+
+class InvalidParameter(Failure):
+    """A query parameter is out of its range."""
+
+    status, code, title = 400, "invalid_parameter", "A query parameter is wrong."
+
+
+class MalformedRequest(Failure):
+    """The HTTP request or its multipart body is broken."""
+
+    status, code, title = 400, "malformed_request", "The request is broken."
+
+
+class Unauthorized(Failure):
+    """The API key is missing or wrong."""
+
+    status, code, title = 401, "unauthorized", "A valid API key is needed."
+
+
+class Forbidden(Failure):
+    """The API key does not allow this."""
+
+    status, code, title = 403, "forbidden", "The API key does not allow this."
+
+
+class NotFound(Failure):
+    """Nothing is served at this path."""
+
+    status, code, title = 404, "not_found", "There is nothing at this address."
+
+
+class ModelNotFound(Failure):
+    """No model of that name or version is served."""
+
+    status, code, title = 404, "model_not_found", "No such model is served here."
+
+
+class MethodNotAllowed(Failure):
+    """The path exists, but not for this method."""
+
+    status, code, title = 405, "method_not_allowed", "This address takes another method."
+
+
+class UploadTooSlow(Failure):
+    """The body did not arrive in time."""
+
+    status, code, title = 408, "upload_too_slow", "The upload did not arrive in time."
+
+
+class FileTooLarge(Failure):
+    """The upload has too many bytes."""
+
+    status, code, title = 413, "file_too_large", "The upload has too many bytes."
+
+
+class ImageTooLarge(Failure):
+    """The picture declares too many pixels."""
+
+    status, code, title = 413, "image_too_large", "The picture has too many pixels."
+
+
+class UnsupportedMediaType(Failure):
+    """The body has a content type that is not read here."""
+
+    status, code, title = 415, "unsupported_media_type", "This content type is not read here."
+
+
+class RateLimited(Failure):
+    """The caller has used up its own quota."""
+
+    status, code, title = 429, "rate_limited", "Too many requests from this client."
+
+
+class InternalError(Failure):
+    """topfive itself went wrong."""
+
+    status, code, title = 500, "internal_error", "The service went wrong."
+
+
+class Overloaded(Failure):
+    """The queue is full."""
+
+    status, code, title = 503, "overloaded", "The service is full at the moment."
+
+
+class ModelUnavailable(Failure):
+    """The model is not loaded."""
+
+    status, code, title = 503, "model_unavailable", "The model is not loaded."
+
+
+class ShuttingDown(Failure):
+    """The service is about to stop."""
+
+    status, code, title = 503, "shutting_down", "The service is about to stop."
+
+
+class OutOfMemory(Failure):
+    """There is no memory for this picture now."""
+
+    status, code, title = 503, "out_of_memory", "There is no memory for this picture now."
+
+
+class DeadlineExceeded(Failure):
+    """The answer was not ready in time."""
+
+    status, code, title = 504, "deadline_exceeded", "The answer was not ready in time."
+
+
+FAILURES: dict[str, type[Failure]] = {kind.code: kind for kind in Failure.__subclasses__()}
+
+
+class OperatorError(TopfiveError):
+    """Something that whoever runs the service must mend; the message says how."""
+
+
+class SettingsError(OperatorError):
+    """One or more settings are wrong."""
+
+
+class WeightsRefused(OperatorError):
+    """A weights file is missing, damaged, of another model or not plain data."""
+
+
+class BundleRefused(OperatorError):
+    """A bundle is missing, damaged or of a layout this version does not read."""
+
+
+class EngineRefused(OperatorError):
+    """An engine cannot run here, or disagrees with the reference."""

@@ -1,0 +1,1 @@
+"""From hostile bytes to pixels: sniff, decode under limits, preprocess."""

@@ -1,0 +1,113 @@
+"""From the bytes of one picture to upright RGB pixels, under limits."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from topfive.errors import Failure, ImageTooLarge, InvalidImage, OutOfMemory
+from topfive.images.limits import ImageLimits
+from topfive.images.sniff import Size, Sniffed
+
+_EXIF_ORIENTATION = 0x0112
+_SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+_WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An upright RGB picture; it may have been shrunk while decoding.
+
+    `size` is the width and height of the whole picture as it stands upright.
+    """
+
+    pixels: Image.Image
+    format: str
+    size: Size
+
+
+def decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
+    """Decode the first frame of a sniffed upload to upright RGB.
+
+    A JPEG whose shorter side is far over `least_side` pixels is shrunk while it is decoded, never
+    below `least_side`. Raises InvalidImage, ImageTooLarge or OutOfMemory.
+    """
+    try:
+        return _decode(upload, limits, least_side)
+    except Failure:
+        raise
+    except MemoryError as error:
+        raise OutOfMemory("There is no memory for this picture now. Try again.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge("The picture declares too many pixels.") from error
+    except Exception as error:
+        raise InvalidImage(f"The {upload.format} file is damaged or cut off.") from error
+
+
+def _decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
+    # Pillow calls a JPEG with several pictures in it MPO.
+    formats = ["JPEG", "MPO"] if upload.format == "JPEG" else [upload.format]
+    with Image.open(BytesIO(upload.data), formats=formats) as image:
+        limits.check_pixels(*image.size)
+        size = image.size
+        if upload.format == "JPEG":
+            # Only ever shrinks by a power of two, and never below the size asked for.
+            image.draft(None, (least_side, least_side))
+        image.load()
+        orientation = _orientation(image)
+        pixels = _upright(_rgb(image), orientation)
+    return Decoded(pixels, upload.format, size[::-1] if orientation >= 5 else size)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - part of the decoder guard: broken EXIF means upright
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in _SIXTEEN_BIT_MODES or image.mode in ("I", "F"):
+        return _wide_grey(image).convert("RGB")
+    if image.mode == "1":
+        return image.convert("L").convert("RGB")
+    if image.has_transparency_data:
+        return _over_white(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    paper = Image.new("RGB", image.size, _WHITE)
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
+
+
+def _wide_grey(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if image.mode in _SIXTEEN_BIT_MODES or (image.mode == "I" and values.max(initial=0) > 255):
+        # The high byte of a 16-bit value; Pillow's own conversion would clip it instead.
+        values = np.clip(values, 0, 65535).astype(np.uint16) >> 8
+    elif image.mode == "F":
+        values = np.nan_to_num(values)
+        values = values * 255 if values.max(initial=0.0) <= 1.0 else values
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}

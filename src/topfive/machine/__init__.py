@@ -1,0 +1,1 @@
+"""The machine the service runs on: what it has, and how many workers suit it."""

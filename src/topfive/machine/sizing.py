@@ -1,0 +1,79 @@
+"""How many workers, slots and threads suit a machine."""
+
+import math
+from dataclasses import dataclass
+
+from topfive.machine.probe import Machine
+
+# Measured with MobileNetV2 in OpenVINO f32: a worker rests at about 200 MB, and each slot adds a
+# decoded picture of up to 25 megapixels with its copies (see benchmarks).
+WORKER_BYTES = 250 * 1024**2
+SLOT_BYTES = 250 * 1024**2
+MEMORY_SHARE = 0.8
+
+# More slots than this in one process wait for each other's Python code.
+MAX_SLOTS_PER_WORKER = 4
+# A second worker goes on serving while the first is replaced.
+WORKERS_FOR_SAFETY = 2
+QUEUE_PER_SLOT = 16
+# Threads beyond slots and queue: they answer health while every slot is busy.
+RESERVE_THREADS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SizingOptions:
+    """What the operator fixed; None leaves a choice to `plan_sizing`."""
+
+    workers: int | None = None
+    slots: int | None = None
+    queue: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Processes, inferences at once and waiting places per process, threads, and the reasons."""
+
+    workers: int
+    slots: int
+    queue: int
+    reason: str
+
+    @property
+    def threads(self) -> int:
+        """Gunicorn threads per worker."""
+        return self.slots + self.queue + RESERVE_THREADS
+
+
+def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
+    """Choose workers, slots per worker and queue from CPUs and memory, where not fixed."""
+    cores = max(1, math.ceil(machine.cpus))
+    fitting = _workers_that_fit(machine)
+    wanted = 1 if cores == 1 else max(WORKERS_FOR_SAFETY, -(-cores // MAX_SLOTS_PER_WORKER))
+    workers = options.workers or min(wanted, fitting)
+    slots = options.slots or _slots_for(cores, workers)
+    queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
+    return Sizing(workers, slots, queue, _reason(machine, options, workers < wanted))
+
+
+def _slots_for(cores: int, workers: int) -> int:
+    # Keep-alive connections do not spread evenly over workers: with as many slots as cores in
+    # each of few workers, one worker alone can still use the whole machine.
+    return min(cores, max(MAX_SLOTS_PER_WORKER, -(-cores // workers)))
+
+
+def _workers_that_fit(machine: Machine) -> int:
+    return max(1, int(machine.usable_memory_bytes * MEMORY_SHARE) // (WORKER_BYTES + SLOT_BYTES))
+
+
+def _reason(machine: Machine, options: SizingOptions, memory_is_short: bool) -> str:
+    quota = "no CPU quota" if machine.cpu_quota is None else f"a quota of {machine.cpu_quota:g} CPU"
+    parts = [
+        f"{machine.affinity_cpus} CPUs allowed, {quota}",
+        f"{machine.usable_memory_bytes // 1024**2} MB of memory",
+    ]
+    fixed = [name for name in ("workers", "slots", "queue") if getattr(options, name) is not None]
+    if fixed:
+        parts.append(f"{', '.join(fixed)} fixed by settings")
+    elif memory_is_short:
+        parts.append("memory allows no more workers")
+    return "; ".join(parts)

@@ -1,0 +1,49 @@
+"""The values that travel from a classifier to its caller; all frozen, none knows HTTP."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class and the probability the model gives it (0 to 1)."""
+
+    class_id: int
+    class_name: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What the uploaded picture is: its format and its size in pixels, upright."""
+
+    format: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model answered."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time went, in milliseconds."""
+
+    queue_ms: float
+    decode_ms: float
+    inference_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The most likely classes of one picture, best first."""
+
+    model: ModelRef
+    classes: tuple[ClassScore, ...]
+    image: ImageInfo
+    timings: Timings

@@ -1,0 +1,99 @@
+"""Gunicorn with everything topfive needs set, run from code."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from topfive.machine.sizing import Sizing
+from topfive.settings import Settings
+from topfive.telemetry.logs import configure_logs, get_logger
+
+# A worker whose main loop stands still this long is replaced.
+_WORKER_TIMEOUT_S = 30
+# Kept between requests of one client; load balancers keep theirs for 60 s and must not be first
+# to find a connection closed.
+_KEEPALIVE_S = 75
+_MEMORY_DIR = Path("/dev/shm")  # noqa: S108 - memory, not a shared temporary directory
+
+
+class TopfiveLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Sends Gunicorn's own messages through topfive's log; there is no access log beside it."""
+
+    def setup(self, _cfg: Any) -> None:
+        """Hand the error log on to the root logger's handlers."""
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.getLogger().level)
+
+    def access(self, *_: Any) -> None:
+        """Write nothing: the app writes one line for each request."""
+
+
+class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """Gunicorn's arbiter with gthread workers, each of which builds its own app after the fork."""
+
+    def __init__(self, settings: Settings, sizing: Sizing, load: Callable[[], Any]) -> None:
+        self._settings = settings
+        self._sizing = sizing
+        self._load = load
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what Gunicorn needs; its own files and variables are not read."""
+        for name, value in self._options().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Build the app; Gunicorn calls this in every worker."""
+        return self._load()
+
+    def _options(self) -> dict[str, Any]:
+        settings, sizing = self._settings, self._sizing
+        return {
+            "bind": [_bind_address(settings.host, settings.port)],
+            "workers": sizing.workers,
+            "threads": sizing.threads,
+            "worker_class": "gthread",
+            "worker_connections": 1000,
+            "timeout": _WORKER_TIMEOUT_S,
+            "graceful_timeout": int(settings.request_timeout_s) + 5,
+            "keepalive": _KEEPALIVE_S,
+            "preload_app": False,
+            "control_socket_disable": True,
+            "logger_class": TopfiveLogger,
+            "proc_name": "topfive",
+            "when_ready": _announce,
+            # Heartbeats written to a disk can stall a worker.
+            "worker_tmp_dir": str(_MEMORY_DIR) if _MEMORY_DIR.is_dir() else None,
+        }
+
+
+def serve(settings: Settings, sizing: Sizing, load: Callable[[], Any]) -> None:
+    """Serve until told to stop; `load` builds the app in each worker."""
+    configure_logs(settings.log_options)
+    get_logger().info(
+        "starting",
+        model=settings.model,
+        workers=sizing.workers,
+        slots=sizing.slots,
+        queue=sizing.queue,
+        threads=sizing.threads,
+        reason=sizing.reason,
+    )
+    TopfiveServer(settings, sizing, load).run()
+
+
+def _bind_address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _announce(arbiter: Any) -> None:
+    for listener in arbiter.LISTENERS:
+        host, port = listener.sock.getsockname()[:2]
+        shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+        shown = f"[{shown}]" if ":" in shown else shown
+        get_logger().info("listening", url=f"http://{shown}:{port}", port=port)

@@ -1,0 +1,173 @@
+"""The use cases: predict, describe, health. No Flask here; the only place that counts and logs."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from logging import DEBUG, INFO
+from time import monotonic, perf_counter
+from typing import Protocol
+
+from topfive.admission.capacity import Deadline, Gate
+from topfive.catalog.catalog import Catalog, CatalogState
+from topfive.classify.classifier import Classified, Classifier
+from topfive.errors import ShuttingDown
+from topfive.images.limits import ImageLimits
+from topfive.images.sniff import sniff
+from topfive.machine.sizing import Sizing
+from topfive.predictions import Prediction, Timings
+from topfive.telemetry.logs import get_logger
+
+# Asked every few seconds by load balancers: at info level they would drown the rest.
+QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz"})
+
+
+class Recovering(Protocol):
+    """What the service must be able to do with a recovery: stop it."""
+
+    def stop(self) -> None:
+        """Stop trying to load the model."""
+
+
+class NoRecovery:
+    """Stands in where the model was loaded at once and nothing needs recovery."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """What one request may cost: its picture, and its time in seconds, waiting included."""
+
+    image: ImageLimits
+    request_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One request as it was answered; holds nothing about the caller's picture."""
+
+    route: str
+    method: str
+    status: int
+    code: str | None
+    request_id: str
+    duration_ms: float
+    timings: Timings | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the service can classify, and with what."""
+
+    status: str
+    model: str
+    model_version: str | None
+    is_loaded: bool
+    uptime_s: float
+    at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the service is made of; `classifier` is None while no model is loaded."""
+
+    state: CatalogState
+    wanted: str
+    sizing: Sizing
+    limits: ServiceLimits
+
+
+class Service:
+    """Everything topfive does for a caller."""
+
+    def __init__(self, catalog: Catalog, gate: Gate, sizing: Sizing, limits: ServiceLimits) -> None:
+        self.limits = limits
+        self._catalog = catalog
+        self._gate = gate
+        self._sizing = sizing
+        self._recovery: Recovering = NoRecovery()
+        self._started_s = monotonic()
+        self._is_draining = False
+        self._logger = get_logger()
+
+    def predict(
+        self,
+        data: bytes,
+        deadline: Deadline,
+        top_k: int = 5,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> Prediction:
+        """Classify one uploaded picture; raises a Failure where that cannot be done."""
+        started = perf_counter()
+        if self._is_draining:
+            raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
+        upload = sniff(data, self.limits.image)
+        with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
+            waiting_since = perf_counter()
+            with self._gate.permit(deadline):
+                queue_ms = (perf_counter() - waiting_since) * 1000
+                found = classifier.classify(upload, top_k)
+        total_ms = (perf_counter() - started) * 1000
+        return _prediction(classifier, found, queue_ms, total_ms)
+
+    def health(self) -> Health:
+        """Tell whether the service can classify, and with what."""
+        state = self._catalog.state
+        serving = state.serving
+        return Health(
+            status=_status(state),
+            model=serving.ref.name if serving else self._catalog.wanted,
+            model_version=serving.ref.version if serving else None,
+            is_loaded=serving is not None,
+            uptime_s=monotonic() - self._started_s,
+            at=datetime.now(UTC),
+            reason=state.reason,
+        )
+
+    def is_ready(self) -> bool:
+        """Tell whether this worker classified its golden input and is not about to stop."""
+        return self._catalog.state.serving is not None and not self._is_draining
+
+    def describe(self) -> Description:
+        """Tell what the service is made of."""
+        return Description(self._catalog.state, self._catalog.wanted, self._sizing, self.limits)
+
+    def record(self, answered: Answered) -> None:
+        """Write the one log line of a request; health checks only at debug level."""
+        fields = {key: value for key, value in asdict(answered).items() if value is not None}
+        fields |= _rounded(fields.pop("timings", {}))
+        level = DEBUG if answered.route in QUIET_ROUTES else INFO
+        self._logger.log(level, "request", **fields)
+
+    def recover_with(self, recovery: Recovering) -> None:
+        """Let `recovery` go on until the service closes."""
+        self._recovery = recovery
+
+    def drain(self) -> None:
+        """Say from now on that the service is not ready; work under way goes on."""
+        self._is_draining = True
+
+    def close(self) -> None:
+        """Stop recovery and give the model's memory back."""
+        self.drain()
+        self._recovery.stop()
+        self._catalog.close()
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {key: round(value, 2) for key, value in values.items()}
+
+
+def _status(state: CatalogState) -> str:
+    if state.serving is None:
+        return "unavailable"
+    return "healthy" if state.is_wanted else "degraded"
+
+
+def _prediction(
+    classifier: Classifier, found: Classified, queue_ms: float, total_ms: float
+) -> Prediction:
+    timings = Timings(queue_ms, found.decode_ms, found.inference_ms, total_ms)
+    return Prediction(classifier.ref, found.classes, found.image, timings)

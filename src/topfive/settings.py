@@ -1,0 +1,241 @@
+"""The settings: read once from the environment and `.env`, checked all at once, then frozen."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from topfive.admission.keys import ApiKey, parse_api_keys
+from topfive.engines.contract import EngineOptions
+from topfive.errors import SettingsError
+from topfive.images.limits import ImageLimits
+from topfive.machine.sizing import SizingOptions
+from topfive.telemetry.logs import LogOptions
+
+PREFIX = "TOPFIVE_"
+# Names that platforms set by themselves; topfive's own name wins where both are there.
+STANDARD_NAMES = {"PORT": "port", "WEB_CONCURRENCY": "workers"}
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+OptionalInt = Annotated[int | None, BeforeValidator(_empty_is_none)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
+Word = BeforeValidator(_lower)
+
+
+class Settings(BaseModel):
+    """Everything an operator can choose; each field is `TOPFIVE_` and its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    model: str = Field(
+        "mobilenet_v2",
+        min_length=1,
+        description="The model to serve: `mobilenet_v2`, `resnet50`, `digits` (shipped inside, "
+        "knows the ten digits), or the path of a bundle directory.",
+    )
+    fallback_model: str = Field(
+        "",
+        description="The model that serves while the wanted one cannot be had, for example "
+        "`digits`. Empty: none. `make run` sets `digits`.",
+    )
+    weights: str = Field(
+        "",
+        description="Where MODEL's weights come from instead of torchvision's official ones: a "
+        "local `.pth` or `.safetensors` file, or an http(s) URL of one.",
+    )
+    labels: OptionalPath = Field(
+        None,
+        description="A text file with one class name a line, for WEIGHTS with classes of your "
+        "own. Empty: ImageNet's names.",
+    )
+    models_dir: Path = Field(
+        Path("models"), description="The directory in which bundles are made and looked for."
+    )
+    engine: Annotated[Literal["auto", "openvino", "torch"], Word] = Field(
+        "auto",
+        description="What runs the model: `openvino` (CPU), `torch` (the reference; CUDA), or "
+        "`auto`: torch where there is a CUDA device, else OpenVINO.",
+    )
+    precision: Annotated[Literal["auto", "f32", "bf16", "int8"], Word] = Field(
+        "auto",
+        description="How the engine computes. `auto` takes bf16 where the CPU has it and the "
+        "model agrees with its reference, else f32.",
+    )
+    host: str = Field("0.0.0.0", min_length=1, description="The address to listen on.")  # noqa: S104
+    port: int = Field(
+        5000,
+        ge=0,
+        le=65535,
+        description="The port to listen on; 0 takes any free one. `PORT` is read too.",
+    )
+    workers: OptionalInt = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Worker processes. Empty: chosen from CPUs and memory. "
+        "`WEB_CONCURRENCY` is read too.",
+    )
+    slots: OptionalInt = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Pictures classified at once by one worker. Empty: chosen from the CPUs.",
+    )
+    queue: OptionalInt = Field(
+        None,
+        ge=0,
+        le=4096,
+        description="Pictures that may wait in one worker; more are told "
+        "503 `overloaded` at once. Empty: 16 a slot.",
+    )
+    max_upload_bytes: int = Field(
+        10 * 1024 * 1024, ge=1, le=1 << 30, description="The largest upload, in bytes."
+    )
+    max_pixels: int = Field(
+        25_000_000,
+        ge=1,
+        le=80_000_000,
+        description="The largest picture, in pixels, by what its header declares.",
+    )
+    request_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="The most seconds from a request to its answer, waiting included.",
+    )
+    rate_limit: str = Field(
+        "100/minute",
+        description="How often one client may call `/predict`, as `COUNT/UNIT`. Empty: no limit.",
+    )
+    rate_limit_storage: str = Field(
+        "",
+        description="Where the rate limit counts: a storage URI of the `limits` library, for "
+        "example `redis://HOST:6379`. Empty: in each worker's memory.",
+    )
+    api_keys: str = Field(
+        "",
+        description="Accepted API keys, as `SHA256-DIGEST[:SCOPE[+SCOPE]]` parted by commas; "
+        "scopes: `predict` (the default), `admin`. Empty: no key is asked for.",
+        repr=False,
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="How many proxies in front add to `X-Forwarded-For`; 0 ignores that header.",
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may call the API, parted by commas, or `*`. Empty: none.",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
+        "info", description="How much is logged."
+    )
+    log_format: Annotated[Literal["json", "console"], Word] = Field(
+        "json", description="One JSON object a line, or plain text for a person."
+    )
+
+    @field_validator("api_keys")
+    @classmethod
+    def _api_keys_can_be_read(cls, text: str) -> str:
+        parse_api_keys(text)
+        return text
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _rate_limit_can_be_read(cls, text: str) -> str:
+        from limits import parse_many  # noqa: PLC0415 - only needed where a limit is set
+
+        if text:
+            parse_many(text)
+        return text
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What one picture may cost."""
+        return ImageLimits(self.max_upload_bytes, self.max_pixels)
+
+    @property
+    def sizing_options(self) -> SizingOptions:
+        """What is fixed of workers, slots and queue."""
+        return SizingOptions(self.workers, self.slots, self.queue)
+
+    @property
+    def log_options(self) -> LogOptions:
+        """How to log."""
+        return LogOptions(self.log_level, self.log_format)
+
+    @property
+    def accepted_keys(self) -> tuple[ApiKey, ...]:
+        """The API keys' digests and scopes."""
+        return parse_api_keys(self.api_keys)
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins whose pages may call the API."""
+        return tuple(one.strip() for one in self.cors_origins.split(",") if one.strip())
+
+    def engine_options(self, slots: int) -> EngineOptions:
+        """Which engine to use, for `slots` inferences at once."""
+        return EngineOptions(self.engine, self.precision, slots)
+
+
+def read_settings(dotenv_file: Path = Path(".env")) -> Settings:
+    """Read the settings from the environment, then from `.env`.
+
+    Raises SettingsError that names every bad or unknown variable at once.
+    """
+    from_file = {key: value or "" for key, value in dotenv_values(dotenv_file).items()}
+    return parse_settings({**from_file, **os.environ})
+
+
+def parse_settings(environment: Mapping[str, str]) -> Settings:
+    """Make settings from variables; those that are not topfive's are left alone.
+
+    Raises SettingsError that names every bad or unknown variable at once.
+    """
+    values: dict[str, Any] = {
+        field: environment[name] for name, field in STANDARD_NAMES.items() if environment.get(name)
+    }
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and name not in RESERVED_NAMES:
+            values[name.removeprefix(PREFIX).lower()] = value
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_describe(error)) from error
+
+
+def variable_name(field: str) -> str:
+    """Tell the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+# Read by the test suite alone, so that both can be set in one environment.
+RESERVED_NAMES = frozenset({"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS"})
+
+
+def _describe(error: ValidationError) -> str:
+    lines = [_describe_one(one) for one in error.errors(include_url=False)]
+    return "These settings are wrong:\n" + "\n".join(f"  {line}" for line in sorted(lines))
+
+
+def _describe_one(problem: Any) -> str:
+    field = str(problem["loc"][0])
+    name = variable_name(field)
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
+    if field == "api_keys":
+        return f"{name}: {problem['msg']}"
+    return f"{name}={problem['input']!r}: {problem['msg']}"

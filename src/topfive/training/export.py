@@ -1,0 +1,169 @@
+"""Turns a state dict into a bundle: graph, weights, labels, golden input, hashes."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from topfive.bundles.labels import format_labels
+from topfive.bundles.manifest import (
+    GOLDEN_FILE,
+    GRAPH_FILE,
+    LABELS_FILE,
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    GoldenClass,
+    GoldenSection,
+    InputSection,
+    Manifest,
+)
+from topfive.bundles.store import hash_file
+from topfive.classify.topk import softmax, top_classes
+from topfive.engines.contract import EngineSource
+from topfive.engines.torch_engine import TorchEngine
+from topfive.engines.torchvision_models import build_module
+from topfive.errors import WeightsRefused
+from topfive.training.weights import StateDict, convert_to_half
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePlan:
+    """What a bundle shall hold beside its weights; `golden` is of the size the model takes."""
+
+    name: str
+    version: str
+    architecture: str
+    input: InputSection
+    labels: tuple[str, ...]
+    source: str
+    golden: Image.Image
+    architecture_options: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    is_half: bool = False
+    extra_files: Mapping[str, Image.Image] = field(default_factory=dict)
+
+
+def write_bundle(plan: BundlePlan, state_dict: StateDict, root: Path) -> Path:
+    """Write a bundle beside its place and rename it there; returns its folder.
+
+    An existing bundle of that name and version is left as it is. Raises WeightsRefused if the
+    weights do not fit the architecture.
+    """
+    target = root / plan.name / plan.version
+    if target.exists():
+        return target
+    module = _load_module(plan, state_dict)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+    try:
+        _write_files(plan, module, state_dict, beside)
+        beside.chmod(0o755)
+        _move_into_place(beside, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def _load_module(plan: BundlePlan, state_dict: StateDict) -> torch.nn.Module:
+    module = build_module(plan.architecture, plan.architecture_options, len(plan.labels))
+    try:
+        module.load_state_dict(state_dict)
+    except RuntimeError as error:
+        first_lines = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
+        raise WeightsRefused(
+            f"The weights are not of {plan.architecture} with {len(plan.labels)} classes: "
+            f"{first_lines}"
+        ) from error
+    return module.float().eval()
+
+
+def _write_files(
+    plan: BundlePlan, module: torch.nn.Module, state_dict: StateDict, folder: Path
+) -> None:
+    (folder / LABELS_FILE).write_text(format_labels(plan.labels), "utf-8")
+    plan.golden.save(folder / GOLDEN_FILE)
+    for name, picture in plan.extra_files.items():
+        picture.save(folder / name)
+    stored = convert_to_half(state_dict) if plan.is_half else state_dict
+    contiguous = {name: tensor.contiguous() for name, tensor in stored.items()}
+    save_file(contiguous, folder / WEIGHTS_FILE)
+    _write_graph(plan, module, folder)
+    manifest = _manifest(plan, module, folder)
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> None:
+    """Save OpenVINO IR that takes uint8 NHWC pixels and normalises them inside."""
+    side = plan.input.crop
+    example = torch.zeros(1, 3, side, side)
+    with torch.inference_mode():
+        graph: Any = ov.convert_model(module, example_input=example, input=[1, 3, side, side])
+    steps = ov.preprocess.PrePostProcessor(graph)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(ov.Type.f32).mean(
+        [255 * value for value in plan.input.mean]
+    ).scale([255 * value for value in plan.input.std])
+    ov.save_model(steps.build(), folder / GRAPH_FILE, compress_to_fp16=plan.is_half)
+
+
+def _manifest(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> Manifest:
+    others = sorted(path for path in folder.iterdir() if path.is_file())
+    return Manifest(
+        name=plan.name,
+        version=plan.version,
+        architecture=plan.architecture,
+        architecture_options=dict(plan.architecture_options),
+        classes=len(plan.labels),
+        input=plan.input,
+        source=plan.source,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={path.name: hash_file(path) for path in others},
+        metrics=dict(plan.metrics),
+        golden=_reference_answer(plan, module, folder),
+    )
+
+
+def _reference_answer(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> GoldenSection:
+    source = EngineSource(
+        architecture=plan.architecture,
+        architecture_options=plan.architecture_options,
+        classes=len(plan.labels),
+        side=plan.input.crop,
+        mean=plan.input.mean,
+        std=plan.input.std,
+        graph_file=folder / GRAPH_FILE,
+        weights_file=folder / WEIGHTS_FILE,
+    )
+    pixels = np.asarray(plan.golden.convert("RGB"))[np.newaxis]
+    probabilities = softmax(TorchEngine(module, source, "cpu").infer(pixels))
+    best = top_classes(probabilities, plan.labels, 5)
+    return GoldenSection(
+        top_five=tuple(
+            GoldenClass(class_id=one.class_id, confidence=round(one.confidence, 6)) for one in best
+        )
+    )
+
+
+def _move_into_place(beside: Path, target: Path) -> None:
+    try:
+        beside.rename(target)
+    except OSError:
+        # Another process made the same bundle meanwhile: the content is the same.
+        if not target.exists():
+            raise
+    else:
+        # The rename reaches the disk before the bundle is relied upon.
+        directory = os.open(target.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
