@@ -1,6 +1,6 @@
 """The use cases: predict, describe, health. No Flask here; the only place that counts and logs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import DEBUG, INFO
 from time import monotonic, perf_counter
@@ -136,10 +136,8 @@ class Service:
 
     def record(self, answered: Answered) -> None:
         """Write the one log line of a request; health checks only at debug level."""
-        fields = {key: value for key, value in asdict(answered).items() if value is not None}
-        fields |= _rounded(fields.pop("timings", {}))
         level = DEBUG if answered.route in QUIET_ROUTES else INFO
-        self._logger.log(level, "request", **fields)
+        self._logger.log(level, "request", **_fields(answered))
 
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""
@@ -156,8 +154,21 @@ class Service:
         self._catalog.close()
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {key: round(value, 2) for key, value in values.items()}
+def _fields(answered: Answered) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "route": answered.route,
+        "method": answered.method,
+        "status": answered.status,
+        "request_id": answered.request_id,
+        "duration_ms": round(answered.duration_ms, 2),
+    }
+    if answered.code:
+        fields["code"] = answered.code
+    if answered.timings:
+        fields["queue_ms"] = round(answered.timings.queue_ms, 2)
+        fields["decode_ms"] = round(answered.timings.decode_ms, 2)
+        fields["inference_ms"] = round(answered.timings.inference_ms, 2)
+    return fields
 
 
 def _status(state: CatalogState) -> str:

@@ -12,7 +12,7 @@ from topfive.api.errors import on_invalid_query, register_errors
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.page import page_routes
-from topfive.api.predict import predict_routes
+from topfive.api.predict import SECURITY_SCHEMES, predict_routes
 from topfive.api.quota import limit_rate
 from topfive.api.request import PictureRequest, keep_request_record, mount_service
 from topfive.api.schemas import Problem
@@ -47,6 +47,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
             version=__version__,
             description="Upload a picture, get its five most likely classes.",
         ),
+        security_schemes=SECURITY_SCHEMES,
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=Problem,

@@ -1,5 +1,7 @@
 """POST /predict: one picture in, its most likely classes out."""
 
+from typing import Any
+
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
@@ -11,6 +13,12 @@ from topfive.predictions import Timings
 predict_routes = APIBlueprint(
     "predict", __name__, abp_tags=[Tag(name="predict")], abp_responses=ANY_ROUTE
 )
+
+# Where keys are set, either header carries one; where none are, neither is asked for.
+SECURITY_SCHEMES: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "api_key": {"type": "apiKey", "name": "X-API-Key", "in": "header"},
+}
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _REQUEST_BODY = {
@@ -48,6 +56,7 @@ _CODES = (
     "/predict",
     responses={200: PredictionOut, **problem_responses(*_CODES)},
     openapi_extensions={"requestBody": _REQUEST_BODY},
+    security=[{}, {"bearer": []}, {"api_key": []}],
 )
 def predict(query: PredictQuery) -> Response:
     """Classify one picture."""

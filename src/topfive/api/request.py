@@ -7,19 +7,17 @@ from typing import Any, cast
 from uuid import uuid4
 
 from flask import Flask, Request, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from topfive.admission.capacity import Deadline
 from topfive.admission.keys import ApiKeys, NoApiKeys
-from topfive.errors import MalformedRequest, MissingFile, UnsupportedMediaType
+from topfive.api.multipart import find_part
+from topfive.errors import MissingFile, UnsupportedMediaType
 from topfive.predictions import Timings
 from topfive.service import Answered, Service
 from topfive.settings import Settings
 
 _EXTENSION = "topfive"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_MAX_PARTS = 64
 _PART_NAMES = ("file", "image")
 _HOW_TO_SEND = (
     "Send multipart/form-data with a part `file` (curl -F file=@photo.jpg ...), or the bytes "
@@ -101,35 +99,13 @@ def read_upload(incoming: Request) -> bytes:
 
 
 def _read_part(incoming: Request) -> bytes:
-    boundary = incoming.mimetype_params.get("boundary", "")
-    if not boundary:
-        raise MalformedRequest("The multipart content type names no boundary.")
     body = _read_body(incoming)
     if not body:
         raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
-    try:
-        picture = _find_part(body, boundary.encode("latin-1", "replace"))
-    except (ValueError, HTTPException) as error:
-        raise MalformedRequest("The multipart body is broken.") from error
+    picture = find_part(body, incoming.mimetype_params.get("boundary", ""), _PART_NAMES)
     if picture is None:
         raise MissingFile(f"The request has no part called `file`. {_HOW_TO_SEND}")
     return picture
-
-
-def _find_part(body: bytes, boundary: bytes) -> bytes | None:
-    """Walk the parts of a multipart body to the end; return the first picture's bytes."""
-    decoder = MultipartDecoder(boundary, max_parts=_MAX_PARTS)
-    decoder.receive_data(body)
-    decoder.receive_data(None)
-    picture: list[bytes] | None = None
-    is_picture = False
-    while not isinstance(event := decoder.next_event(), Epilogue | NeedData):
-        if isinstance(event, Field | File):
-            is_picture = picture is None and event.name in _PART_NAMES
-            picture = [] if is_picture else picture
-        elif is_picture and picture is not None and isinstance(event, Data):
-            picture.append(event.data)
-    return None if picture is None else b"".join(picture)
 
 
 def _read_body(incoming: Request) -> bytes:
@@ -160,7 +136,7 @@ def _close_record(response: Response) -> Response:
             status=response.status_code,
             code=record.code,
             request_id=record.request_id,
-            duration_ms=round(duration_ms, 2),
+            duration_ms=duration_ms,
             timings=record.timings,
         )
     )

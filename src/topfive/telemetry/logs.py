@@ -18,41 +18,39 @@ class LogOptions:
 
 def configure_logs(options: LogOptions) -> None:
     """Send topfive's and Gunicorn's log through one chain to standard error."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+    level = logging.getLevelNamesMapping()[options.level.upper()]
+    chain: list[Any] = [
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        structlog.processors.format_exc_info,
+        _renderer(options.format),
     ]
+    structlog.configure(
+        processors=chain,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    _redirect_standard_logging(level, chain)
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """Return topfive's own logger."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def _redirect_standard_logging(level: int, chain: list[Any]) -> None:
+    """Let libraries, which use Python's own logging, write lines of the same shape."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _renderer(options.format),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],
         )
     )
-    logging.basicConfig(handlers=[handler], level=options.level.upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     # Pillow logs details of callers' pictures at debug level; those never belong in a log.
     logging.getLogger("PIL").setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-
-
-def get_logger() -> structlog.stdlib.BoundLogger:
-    """Return topfive's own logger."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("topfive")
-    return logger
 
 
 def _renderer(log_format: str) -> Any:

@@ -1,0 +1,68 @@
+"""Finds one part in a multipart body that is in memory (RFC 2046, 5.1.1; RFC 7578).
+
+The body is searched, never copied or split as a whole: the cost is that of one pass over it.
+"""
+
+from werkzeug.http import parse_options_header
+
+from topfive.errors import MalformedRequest
+
+_MAX_PARTS = 64
+_MAX_PART_HEADER_BYTES = 8192
+_MAX_BOUNDARY_BYTES = 200
+
+
+def find_part(body: bytes, boundary: str, names: tuple[str, ...]) -> bytes | None:
+    """Return the content of the first part with one of `names`, or None if there is none.
+
+    The whole body must be well formed, up to its closing delimiter. Raises MalformedRequest.
+    """
+    delimiter = b"--" + boundary.encode("latin-1", "replace")
+    if not boundary or len(delimiter) > _MAX_BOUNDARY_BYTES:
+        raise MalformedRequest("The multipart content type names no usable boundary.")
+    found: bytes | None = None
+    position = _after_first_delimiter(body, delimiter)
+    for _ in range(_MAX_PARTS):
+        if body.startswith(b"--", position):
+            return found
+        name, start = _read_part_header(body, position)
+        end = _find_delimiter(body, delimiter, start)
+        if found is None and name in names:
+            # An empty part may end with the very line break that ended its header.
+            found = body[start : max(start, end)]
+        position = end + 2 + len(delimiter)
+    raise MalformedRequest(f"The multipart body has more than {_MAX_PARTS} parts.")
+
+
+def _after_first_delimiter(body: bytes, delimiter: bytes) -> int:
+    if body.startswith(delimiter):
+        return len(delimiter)
+    return _find_delimiter(body, delimiter, 2) + 2 + len(delimiter)
+
+
+def _find_delimiter(body: bytes, delimiter: bytes, start: int) -> int:
+    """Find where the line break before the next delimiter begins.
+
+    The break may be the one that ended the part's header, where the content is empty.
+    """
+    line = b"\r\n" + delimiter
+    end = body.find(line, start - 2)
+    while end != -1:
+        after = end + len(line)
+        if body.startswith((b"\r\n", b"--", b" ", b"\t"), after):
+            return end
+        end = body.find(line, after)
+    raise MalformedRequest("The multipart body is cut off, or its boundary never comes.")
+
+
+def _read_part_header(body: bytes, position: int) -> tuple[str | None, int]:
+    """Return a part's name and where its content begins."""
+    end = body.find(b"\r\n\r\n", position, position + _MAX_PART_HEADER_BYTES)
+    if end == -1:
+        raise MalformedRequest("A part of the multipart body has no end to its header.")
+    for line in body[position:end].split(b"\r\n"):
+        key, _, value = line.partition(b":")
+        if key.strip().lower() == b"content-disposition":
+            _, options = parse_options_header(value.decode("utf-8", "replace"))
+            return options.get("name"), end + 4
+    return None, end + 4
