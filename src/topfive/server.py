@@ -17,6 +17,9 @@ _WORKER_TIMEOUT_S = 30
 # Kept between requests of one client; load balancers keep theirs for 60 s and must not be first
 # to find a connection closed.
 _KEEPALIVE_S = 75
+# What a stopping worker has beyond the longest request.
+_GRACE_S = 5
+_CONNECTIONS_PER_WORKER = 1000
 _MEMORY_DIR = Path("/dev/shm")  # noqa: S108 - memory, not a shared temporary directory
 
 
@@ -44,32 +47,34 @@ class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no ty
 
     def load_config(self) -> None:
         """Set what Gunicorn needs; its own files and variables are not read."""
-        for name, value in self._options().items():
+        for name, value in gunicorn_options(self._settings, self._sizing).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         """Build the app; Gunicorn calls this in every worker."""
         return self._load()
 
-    def _options(self) -> dict[str, Any]:
-        settings, sizing = self._settings, self._sizing
-        return {
-            "bind": [_bind_address(settings.host, settings.port)],
-            "workers": sizing.workers,
-            "threads": sizing.threads,
-            "worker_class": "gthread",
-            "worker_connections": 1000,
-            "timeout": _WORKER_TIMEOUT_S,
-            "graceful_timeout": int(settings.request_timeout_s) + 5,
-            "keepalive": _KEEPALIVE_S,
-            "preload_app": False,
-            "control_socket_disable": True,
-            "logger_class": TopfiveLogger,
-            "proc_name": "topfive",
-            "when_ready": _announce,
-            # Heartbeats written to a disk can stall a worker.
-            "worker_tmp_dir": str(_MEMORY_DIR) if _MEMORY_DIR.is_dir() else None,
-        }
+
+def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
+    """List Gunicorn's options, by its own names, for these settings on this machine."""
+    return {
+        "bind": [_bind_address(settings.host, settings.port)],
+        "workers": sizing.workers,
+        "threads": sizing.threads,
+        "worker_class": "gthread",
+        "worker_connections": _CONNECTIONS_PER_WORKER,
+        "timeout": _WORKER_TIMEOUT_S,
+        "graceful_timeout": int(settings.request_timeout_s) + _GRACE_S,
+        "keepalive": _KEEPALIVE_S,
+        # OpenVINO and torch hold threads, which a fork would lose.
+        "preload_app": False,
+        "control_socket_disable": True,
+        "logger_class": TopfiveLogger,
+        "proc_name": "topfive",
+        "when_ready": _announce,
+        # Heartbeats written to a disk can stall a worker.
+        "worker_tmp_dir": str(_MEMORY_DIR) if _MEMORY_DIR.is_dir() else None,
+    }
 
 
 def serve(settings: Settings, sizing: Sizing, load: Callable[[], Any]) -> None:

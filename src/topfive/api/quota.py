@@ -1,15 +1,11 @@
 """How often one client may ask for a prediction."""
 
-from flask import Flask, request
+import math
+from time import time
+
+from flask import Flask, Response, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-
-_HEADERS = {
-    "RATELIMIT_HEADER_LIMIT": "RateLimit-Limit",
-    "RATELIMIT_HEADER_REMAINING": "RateLimit-Remaining",
-    "RATELIMIT_HEADER_RESET": "RateLimit-Reset",
-    "RATELIMIT_HEADER_RETRY_AFTER_VALUE": "delta-seconds",
-}
 
 
 def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
@@ -19,14 +15,26 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     """
     if not rate:
         return
-    app.config.update(_HEADERS)
-    Limiter(
+    limiter = Limiter(
         get_remote_address,
         app=app,
-        application_limits=[],
         default_limits=[rate],
         default_limits_exempt_when=lambda: not request.path.startswith("/predict"),
-        headers_enabled=True,
         storage_uri=storage_uri or "memory://",
         in_memory_fallback_enabled=bool(storage_uri),
     )
+    app.after_request(lambda response: _tell_quota(limiter, response))
+
+
+def _tell_quota(limiter: Limiter, response: Response) -> Response:
+    """Add the caller's quota to a response, in seconds from now as RateLimit-Reset is defined."""
+    limit = limiter.current_limit
+    if limit is None:
+        return response
+    reset_s = str(max(1, math.ceil(limit.reset_at - time())))
+    response.headers["RateLimit-Limit"] = str(limit.limit.amount)
+    response.headers["RateLimit-Remaining"] = str(max(0, limit.remaining))
+    response.headers["RateLimit-Reset"] = reset_s
+    if response.status_code == 429:
+        response.headers["Retry-After"] = reset_s
+    return response

@@ -1,10 +1,12 @@
 """`topfive pull`."""
 
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from topfive.errors import WeightsRefused
 from topfive.settings import read_settings
 
 # Neither connecting nor any one read may stand still longer than this.
@@ -30,6 +32,7 @@ def pull(name: str, weights: str | None, labels: Path | None, models_dir: Path |
       topfive pull resnet50 --weights resnet50.pth
       topfive pull mobilenet_v2 --weights birds.safetensors --labels birds.txt
     """
+    _require_torch()
     from topfive.training.pull import PullOptions, pull_bundle  # noqa: PLC0415 - imports torch
 
     settings = read_settings()
@@ -41,3 +44,11 @@ def pull(name: str, weights: str | None, labels: Path | None, models_dir: Path |
         root=models_dir or settings.models_dir,
     )
     click.echo(pull_bundle(options))
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None:
+        raise WeightsRefused(
+            "torch is not installed, and a bundle cannot be made without it. Install "
+            "requirements-torch.txt, or copy a bundle made elsewhere into the models directory."
+        )
