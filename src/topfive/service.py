@@ -1,5 +1,6 @@
 """The use cases: predict, describe, health. No Flask here; the only place that counts and logs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import DEBUG, INFO
@@ -9,13 +10,15 @@ from typing import Protocol
 from topfive.admission.capacity import Deadline, Gate
 from topfive.catalog.catalog import Catalog, CatalogState
 from topfive.classify.classifier import Classified, Classifier
-from topfive.errors import ShuttingDown
+from topfive.errors import DeadlineExceeded, ShuttingDown
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.machine.sizing import Sizing
 from topfive.predictions import Prediction, Timings
 from topfive.telemetry.logs import get_logger
 
+# The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
+STALLED_AFTER_S = 4.0
 # Asked every few seconds by load balancers: at info level they would drown the rest.
 QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz"})
 
@@ -89,6 +92,7 @@ class Service:
         self._recovery: Recovering = NoRecovery()
         self._started_s = monotonic()
         self._is_draining = False
+        self._is_closed = False
         self._logger = get_logger()
 
     def predict(
@@ -96,17 +100,23 @@ class Service:
         data: bytes,
         deadline: Deadline,
         top_k: int = 5,
+        is_abandoned: Callable[[], bool] = lambda: False,
         model: str | None = None,
         version: str | None = None,
     ) -> Prediction:
-        """Classify one uploaded picture; raises a Failure where that cannot be done."""
+        """Classify one uploaded picture; raises a Failure where that cannot be done.
+
+        `is_abandoned` is asked once, before any work: nobody decodes for a client that has gone.
+        """
         started = perf_counter()
-        if self._is_draining:
+        if self._is_closed:
             raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
         upload = sniff(data, self.limits.image)
         with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
             waiting_since = perf_counter()
             with self._gate.permit(deadline):
+                if is_abandoned():
+                    raise DeadlineExceeded("The client went away before its turn came.")
                 queue_ms = (perf_counter() - waiting_since) * 1000
                 found = classifier.classify(upload, top_k)
         total_ms = (perf_counter() - started) * 1000
@@ -127,8 +137,13 @@ class Service:
         )
 
     def is_ready(self) -> bool:
-        """Tell whether this worker classified its golden input and is not about to stop."""
-        return self._catalog.state.serving is not None and not self._is_draining
+        """Tell whether this worker has a model, is not about to stop and is not stuck."""
+        is_stalled = self._gate.oldest_run_s() > STALLED_AFTER_S
+        return self._catalog.state.serving is not None and not self._is_draining and not is_stalled
+
+    def oldest_run_s(self) -> float:
+        """Tell for how long the oldest prediction has been at work; 0 if none is."""
+        return self._gate.oldest_run_s()
 
     def describe(self) -> Description:
         """Tell what the service is made of."""
@@ -150,6 +165,7 @@ class Service:
     def close(self) -> None:
         """Stop recovery and give the model's memory back."""
         self.drain()
+        self._is_closed = True
         self._recovery.stop()
         self._catalog.close()
 

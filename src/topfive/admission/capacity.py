@@ -40,6 +40,13 @@ class Load:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """One piece of work under way."""
+
+    began_s: float
+
+
 class Gate:
     """Lets `slots` pieces of work run at once and `queue` more wait, in the order they came."""
 
@@ -50,6 +57,7 @@ class Gate:
         self._line: deque[Event] = deque()
         self._tickets = 0
         self._working = 0
+        self._runs: set[_Run] = set()
         self._finished_at_s: deque[float] = deque(maxlen=_DRAIN_WINDOW)
 
     @contextmanager
@@ -72,10 +80,18 @@ class Gate:
     def permit(self, deadline: Deadline) -> Iterator[None]:
         """Wait for a turn to work; raises DeadlineExceeded if none comes before `deadline`."""
         self._enter(deadline)
+        began = _Run(monotonic())
+        self._runs.add(began)
         try:
             yield
         finally:
+            self._runs.discard(began)
             self._leave()
+
+    def oldest_run_s(self) -> float:
+        """Tell for how long the oldest piece of work has been running; 0 if none runs."""
+        now_s = monotonic()
+        return max((now_s - run.began_s for run in tuple(self._runs)), default=0.0)
 
     def load(self) -> Load:
         """Tell how many pieces of work run and wait now."""

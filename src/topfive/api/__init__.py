@@ -14,7 +14,7 @@ from topfive.api.info import info_routes
 from topfive.api.page import page_routes
 from topfive.api.predict import SECURITY_SCHEMES, predict_routes
 from topfive.api.quota import limit_rate
-from topfive.api.request import PictureRequest, keep_request_record, mount_service
+from topfive.api.request import PictureRequest, keep_request_record, mount_service, mounted_service
 from topfive.api.schemas import Problem
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
@@ -31,6 +31,11 @@ class App(OpenAPI):
     """A Flask app whose routes also make its OpenAPI document."""
 
     request_class = PictureRequest
+
+    @property
+    def service(self) -> Service:
+        """The service that answers this app's requests."""
+        return mounted_service(self)
 
 
 def create_app(settings: Settings | None = None, service: Service | None = None) -> App:

@@ -6,7 +6,13 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from topfive.api.errors import ANY_ROUTE, problem_responses
-from topfive.api.request import current_record, current_service, read_upload, require_scope
+from topfive.api.request import (
+    client_has_gone,
+    current_record,
+    current_service,
+    read_upload,
+    require_scope,
+)
 from topfive.api.schemas import PredictionOut, PredictQuery, prediction_out
 from topfive.predictions import Timings
 
@@ -63,7 +69,12 @@ def predict(query: PredictQuery) -> Response:
     require_scope("predict")
     record = current_record()
     prediction = current_service().predict(
-        read_upload(request), record.deadline, query.top_k, query.model, query.version
+        read_upload(request),
+        record.deadline,
+        query.top_k,
+        client_has_gone,
+        query.model,
+        query.version,
     )
     record.timings = prediction.timings
     body = prediction_out(prediction, record.request_id).model_dump_json()

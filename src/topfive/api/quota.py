@@ -2,10 +2,14 @@
 
 import math
 from time import time
+from typing import Any
 
 from flask import Flask, Response, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+
+_NETWORK_SCHEMES = ("redis", "valkey", "memcached")
+_NETWORK_OPTIONS: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
 
 
 def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
@@ -21,6 +25,8 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
         default_limits=[rate],
         default_limits_exempt_when=lambda: not request.path.startswith("/predict"),
         storage_uri=storage_uri or "memory://",
+        storage_options=_NETWORK_OPTIONS if storage_uri.startswith(_NETWORK_SCHEMES) else {},
+        # A store that is down must not stop predictions: each worker counts for itself then.
         in_memory_fallback_enabled=bool(storage_uri),
     )
     app.after_request(lambda response: _tell_quota(limiter, response))

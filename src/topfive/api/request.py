@@ -1,17 +1,19 @@
 """What every request carries: its id, its clock, the service that answers it, its upload."""
 
 import re
+import select
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
 from uuid import uuid4
 
 from flask import Flask, Request, Response, current_app, g, request
+from werkzeug.exceptions import ClientDisconnected
 
 from topfive.admission.capacity import Deadline
 from topfive.admission.keys import ApiKeys, NoApiKeys
 from topfive.api.multipart import find_part
-from topfive.errors import MissingFile, UnsupportedMediaType
+from topfive.errors import MalformedRequest, MissingFile, UnsupportedMediaType, UploadTooSlow
 from topfive.predictions import Timings
 from topfive.service import Answered, Service
 from topfive.settings import Settings
@@ -60,6 +62,11 @@ def current_service() -> Service:
     return _mounted().service
 
 
+def mounted_service(app: Flask) -> Service:
+    """Return the service that an app was made with."""
+    return cast(_Mounted, app.extensions[_EXTENSION]).service
+
+
 def current_settings() -> Settings:
     """Return the settings that this app was made with."""
     return _mounted().settings
@@ -81,6 +88,16 @@ def keep_request_record(app: Flask) -> None:
     """Give every request its id and clock, every response its headers, and the log its line."""
     app.before_request(_open_record)
     app.after_request(_close_record)
+
+
+def client_has_gone() -> bool:
+    """Tell whether the client of this request has closed its connection."""
+    sock = request.environ.get("gunicorn.socket")
+    if sock is None or not hasattr(select, "POLLRDHUP"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def read_upload(incoming: Request) -> bytes:
@@ -109,7 +126,12 @@ def _read_part(incoming: Request) -> bytes:
 
 
 def _read_body(incoming: Request) -> bytes:
-    return incoming.get_data(cache=False)
+    try:
+        return incoming.get_data(cache=False)
+    except TimeoutError as error:
+        raise UploadTooSlow("The upload did not arrive in time. Try a faster line.") from error
+    except ClientDisconnected as error:
+        raise MalformedRequest("The upload was cut off.") from error
 
 
 def _mounted() -> _Mounted:

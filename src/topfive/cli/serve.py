@@ -31,7 +31,7 @@ def serve(host: str | None, port: int | None) -> None:
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = read_settings().model_copy(update=given)
     _pull_if_missing(settings)
-    serve_until_stopped(settings, choose_sizing(settings), lambda: _load_app(settings))
+    serve_until_stopped(settings, choose_sizing(settings), _load_app)
 
 
 def _pull_if_missing(settings: Settings) -> None:

@@ -1,14 +1,20 @@
 """Gunicorn with everything topfive needs set, run from code."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from topfive.admission.ratelimit import SCHEME
 from topfive.machine.sizing import Sizing
+from topfive.server.arbiter import PatientArbiter
+from topfive.server.watchdog import watch_for_stuck_work
+from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.logs import configure_logs, get_logger
 
@@ -50,6 +56,10 @@ class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no ty
         for name, value in gunicorn_options(self._settings, self._sizing).items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Run until told to stop."""
+        PatientArbiter(self).run()
+
     def load(self) -> Any:
         """Build the app; Gunicorn calls this in every worker."""
         return self._load()
@@ -61,24 +71,27 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "bind": [_bind_address(settings.host, settings.port)],
         "workers": sizing.workers,
         "threads": sizing.threads,
-        "worker_class": "gthread",
+        "worker_class": "topfive.server.worker.PatientWorker",
         "worker_connections": _CONNECTIONS_PER_WORKER,
         "timeout": _WORKER_TIMEOUT_S,
         "graceful_timeout": int(settings.request_timeout_s) + _GRACE_S,
         "keepalive": _KEEPALIVE_S,
+        # It would make threads wait for clients that do not read.
+        "sendfile": False,
         # OpenVINO and torch hold threads, which a fork would lose.
         "preload_app": False,
         "control_socket_disable": True,
         "logger_class": TopfiveLogger,
         "proc_name": "topfive",
         "when_ready": _announce,
+        "post_worker_init": _start_watchdog,
         # Heartbeats written to a disk can stall a worker.
         "worker_tmp_dir": str(_MEMORY_DIR) if _MEMORY_DIR.is_dir() else None,
     }
 
 
-def serve(settings: Settings, sizing: Sizing, load: Callable[[], Any]) -> None:
-    """Serve until told to stop; `load` builds the app in each worker."""
+def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -> None:
+    """Serve until told to stop; `load` builds the app in each worker, after the fork."""
     configure_logs(settings.log_options)
     get_logger().info(
         "starting",
@@ -89,7 +102,28 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[], Any]) -> None:
         threads=sizing.threads,
         reason=sizing.reason,
     )
-    TopfiveServer(settings, sizing, load).run()
+    with _rate_limit_counters(settings) as counted:
+        TopfiveServer(counted, sizing, lambda: load(counted)).run()
+
+
+@contextmanager
+def _rate_limit_counters(settings: Settings) -> Iterator[Settings]:
+    """Give all workers one place to count in, unless settings name another."""
+    if settings.rate_limit_storage or not settings.rate_limit:
+        yield settings
+        return
+    where = _MEMORY_DIR if _MEMORY_DIR.is_dir() else None
+    with TemporaryDirectory(prefix="topfive-", dir=where, ignore_cleanup_errors=True) as folder:
+        yield settings.model_copy(update={"rate_limit_storage": f"{SCHEME}://{folder}"})
+
+
+def _start_watchdog(worker: Any) -> None:
+    watch_for_stuck_work(_service_of(worker).oldest_run_s)
+
+
+def _service_of(worker: Any) -> Service:
+    service: Service = worker.wsgi.service
+    return service
 
 
 def _bind_address(host: str, port: int) -> str:
