@@ -8,6 +8,7 @@ from time import monotonic, perf_counter
 from typing import Protocol
 
 from topfive.admission.capacity import Deadline, Gate
+from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog, CatalogState
 from topfive.classify.classifier import Classified, Classifier
 from topfive.errors import DeadlineExceeded, ShuttingDown
@@ -84,10 +85,18 @@ class Description:
 class Service:
     """Everything topfive does for a caller."""
 
-    def __init__(self, catalog: Catalog, gate: Gate, sizing: Sizing, limits: ServiceLimits) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        gate: Gate,
+        memory: MemoryBudget,
+        sizing: Sizing,
+        limits: ServiceLimits,
+    ) -> None:
         self.limits = limits
         self._catalog = catalog
         self._gate = gate
+        self._memory = memory
         self._sizing = sizing
         self._recovery: Recovering = NoRecovery()
         self._started_s = monotonic()
@@ -114,7 +123,8 @@ class Service:
         upload = sniff(data, self.limits.image)
         with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
             waiting_since = perf_counter()
-            with self._gate.permit(deadline):
+            cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
+            with self._gate.permit(deadline), self._memory.reserve(cost_bytes, deadline):
                 if is_abandoned():
                     raise DeadlineExceeded("The client went away before its turn came.")
                 queue_ms = (perf_counter() - waiting_since) * 1000

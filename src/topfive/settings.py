@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,6 +130,11 @@ class Settings(BaseModel):
         "scopes: `predict` (the default), `admin`. Empty: no key is asked for.",
         repr=False,
     )
+    api_keys_file: OptionalPath = Field(
+        None,
+        description="A file with such entries, one a line; it is read again when it changes. "
+        "Empty: none.",
+    )
     trusted_proxies: int = Field(
         0,
         ge=0,
@@ -176,7 +182,7 @@ class Settings(BaseModel):
         """How to log."""
         return LogOptions(self.log_level, self.log_format)
 
-    @property
+    @cached_property
     def accepted_keys(self) -> tuple[ApiKey, ...]:
         """The API keys' digests and scopes."""
         return parse_api_keys(self.api_keys)

@@ -1,6 +1,7 @@
 """The joining place: settings in, a running service out."""
 
 from topfive.admission.capacity import Gate
+from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog
 from topfive.catalog.loader import (
     LoadOptions,
@@ -28,7 +29,8 @@ def build_service(settings: Settings) -> Service:
     sizing = choose_sizing(settings)
     catalog = Catalog(model_name(settings.model))
     limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
-    service = Service(catalog, Gate(sizing.slots, sizing.queue), sizing, limits)
+    gate, memory = Gate(sizing.slots, sizing.queue), MemoryBudget(sizing.decoding_bytes)
+    service = Service(catalog, gate, memory, sizing, limits)
     how = LoadOptions(
         settings.engine_options(sizing.slots), settings.image_limits, probe_machine().cpu_flags
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from topfive.errors import Forbidden, Unauthorized
@@ -18,16 +19,16 @@ class ApiKey:
 
 
 class ApiKeys:
-    """The keys that are accepted."""
+    """The keys that are accepted; `sources` are asked for them at every request."""
 
-    def __init__(self, keys: tuple[ApiKey, ...]) -> None:
-        self._keys = keys
+    def __init__(self, *sources: Callable[[], tuple[ApiKey, ...]]) -> None:
+        self._sources = sources
 
     def check(self, presented: str | None, scope: str) -> None:
         """Raise Unauthorized for a missing or wrong key, Forbidden for one without `scope`."""
         digest = hashlib.sha256((presented or "").encode("utf-8", "surrogateescape")).hexdigest()
         scopes: frozenset[str] | None = None
-        for key in self._keys:
+        for key in (key for source in self._sources for key in source()):
             # Every key is compared, so that time does not tell which one was near.
             if hmac.compare_digest(key.digest, digest):
                 scopes = key.scopes

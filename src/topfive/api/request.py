@@ -2,6 +2,7 @@
 
 import re
 import select
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
@@ -11,7 +12,8 @@ from flask import Flask, Request, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
 
 from topfive.admission.capacity import Deadline
-from topfive.admission.keys import ApiKeys, NoApiKeys
+from topfive.admission.keyfile import KeyFile
+from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys
 from topfive.api.multipart import find_part
 from topfive.errors import MalformedRequest, MissingFile, UnsupportedMediaType, UploadTooSlow
 from topfive.predictions import Timings
@@ -53,8 +55,16 @@ class _Mounted:
 
 def mount_service(app: Flask, service: Service, settings: Settings) -> None:
     """Make the service and its settings reachable from the views."""
-    keys = ApiKeys(settings.accepted_keys) if settings.accepted_keys else NoApiKeys()
-    app.extensions[_EXTENSION] = _Mounted(service, keys, settings)
+    app.extensions[_EXTENSION] = _Mounted(service, _open_keys(settings), settings)
+
+
+def _open_keys(settings: Settings) -> ApiKeys | NoApiKeys:
+    sources: list[Callable[[], tuple[ApiKey, ...]]] = []
+    if settings.accepted_keys:
+        sources.append(lambda: settings.accepted_keys)
+    if settings.api_keys_file:
+        sources.append(KeyFile(settings.api_keys_file))
+    return ApiKeys(*sources) if sources else NoApiKeys()
 
 
 def current_service() -> Service:

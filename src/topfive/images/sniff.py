@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from topfive.errors import EmptyFile, InvalidImage, UnsupportedFormat
-from topfive.images.limits import ImageLimits
+from topfive.images.limits import ImageLimits, decoding_bytes
 
 Size = tuple[int, int]
 
@@ -28,6 +28,11 @@ class Sniffed:
     data: bytes
     format: str
     size: Size | None
+
+    def decoding_bytes(self, max_pixels: int) -> int:
+        """Estimate from above the memory that decoding this takes; unknown sizes count as most."""
+        pixels = max_pixels if self.size is None else self.size[0] * self.size[1]
+        return decoding_bytes(self.format, pixels)
 
 
 def sniff(data: bytes, limits: ImageLimits) -> Sniffed:

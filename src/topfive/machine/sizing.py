@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from topfive.machine.probe import Machine
 
-# Measured with MobileNetV2 in OpenVINO f32: a worker rests at about 200 MB, and each slot adds a
-# decoded picture of up to 25 megapixels with its copies (see benchmarks).
-WORKER_BYTES = 250 * 1024**2
-SLOT_BYTES = 250 * 1024**2
+# Measured with MobileNetV2 in OpenVINO f32: a worker rests at about 150 MB that are its own.
+WORKER_BYTES = 180 * 1024**2
+# The largest picture in the costliest format: 25 megapixels of WebP or TIFF (see benchmarks).
+LARGEST_PICTURE_BYTES = 450 * 1000**2
+# Enough for any phone's JPEG, however small the machine.
+LEAST_DECODING_BYTES = 128 * 1000**2
+# The rest is for the operating system, uploads in flight and what nobody foresaw.
 MEMORY_SHARE = 0.8
 
 # More slots than this in one process wait for each other's Python code.
@@ -31,11 +34,12 @@ class SizingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Processes, inferences at once and waiting places per process, threads, and the reasons."""
+    """Processes; per process the slots, places to wait and bytes for decoding; the reasons."""
 
     workers: int
     slots: int
     queue: int
+    decoding_bytes: int
     reason: str
 
     @property
@@ -52,7 +56,8 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     workers = options.workers or min(wanted, fitting)
     slots = options.slots or _slots_for(cores, workers)
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
-    return Sizing(workers, slots, queue, _reason(machine, options, workers < wanted))
+    reason = _reason(machine, options, workers < wanted)
+    return Sizing(workers, slots, queue, _decoding_bytes(machine, workers), reason)
 
 
 def _slots_for(cores: int, workers: int) -> int:
@@ -62,7 +67,14 @@ def _slots_for(cores: int, workers: int) -> int:
 
 
 def _workers_that_fit(machine: Machine) -> int:
-    return max(1, int(machine.usable_memory_bytes * MEMORY_SHARE) // (WORKER_BYTES + SLOT_BYTES))
+    usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE)
+    return max(1, usable_bytes // (WORKER_BYTES + LARGEST_PICTURE_BYTES))
+
+
+def _decoding_bytes(machine: Machine, workers: int) -> int:
+    """Share what resting workers leave of the memory among them."""
+    usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE)
+    return max(LEAST_DECODING_BYTES, usable_bytes // workers - WORKER_BYTES)
 
 
 def _reason(machine: Machine, options: SizingOptions, memory_is_short: bool) -> str:
