@@ -12,7 +12,9 @@ from gunicorn.glogging import Logger
 
 from topfive.admission.ratelimit import SCHEME
 from topfive.machine.sizing import Sizing
+from topfive.server.allocation import keep_memory_small
 from topfive.server.arbiter import PatientArbiter
+from topfive.server.streams import mute_native_errors
 from topfive.server.watchdog import watch_for_stuck_work
 from topfive.service import Service
 from topfive.settings import Settings
@@ -84,6 +86,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "logger_class": TopfiveLogger,
         "proc_name": "topfive",
         "when_ready": _announce,
+        "post_fork": _prepare_worker,
         "post_worker_init": _start_watchdog,
         # Heartbeats written to a disk can stall a worker.
         "worker_tmp_dir": str(_MEMORY_DIR) if _MEMORY_DIR.is_dir() else None,
@@ -115,6 +118,11 @@ def _rate_limit_counters(settings: Settings) -> Iterator[Settings]:
     where = _MEMORY_DIR if _MEMORY_DIR.is_dir() else None
     with TemporaryDirectory(prefix="topfive-", dir=where, ignore_cleanup_errors=True) as folder:
         yield settings.model_copy(update={"rate_limit_storage": f"{SCHEME}://{folder}"})
+
+
+def _prepare_worker(_arbiter: Any, _worker: Any) -> None:
+    keep_memory_small()
+    mute_native_errors()
 
 
 def _start_watchdog(worker: Any) -> None:

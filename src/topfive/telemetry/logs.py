@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +50,9 @@ def _redirect_standard_logging(level: int, chain: list[Any]) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # Pillow logs details of callers' pictures at debug level; those never belong in a log.
-    logging.getLogger("PIL").setLevel(logging.WARNING)
+    # Pillow tells details of callers' pictures, by warnings too; those never belong in a log.
+    logging.getLogger("PIL").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 
 def _renderer(log_format: str) -> Any:

@@ -1,0 +1,20 @@
+"""Makes the C library give memory back that a few large pictures took once."""
+
+import ctypes
+from contextlib import suppress
+
+# glibc's malloc.h: mallopt(M_TRIM_THRESHOLD), mallopt(M_ARENA_MAX).
+_M_TRIM_THRESHOLD = -1
+_M_ARENA_MAX = -8
+_TRIM_BYTES = 1024 * 1024
+# One arena a thread would keep tens of megabytes in each; two are enough, since the lock is held
+# for a moment only while pictures are decoded for milliseconds.
+_ARENAS = 2
+
+
+def keep_memory_small() -> None:
+    """Tune glibc's allocator for this process; other C libraries are left as they are."""
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_ARENA_MAX, _ARENAS)
+        library.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
