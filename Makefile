@@ -37,7 +37,7 @@ docs: $(VENV)/.developing ## Write the generated documents again
 	$(BIN)/python docs/generate.py
 
 digits: $(VENV)/.developing ## Train the embedded digits model again
-	$(BIN)/python -m topfive.training.digits
+	$(BIN)/python -m topfive.training.demo
 
 lock: $(VENV)/.developing ## Pin all requirements again, after a change in pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.txt

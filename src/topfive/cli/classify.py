@@ -72,12 +72,13 @@ def _show(picture: Path, prediction: Prediction, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"file": str(picture), **asdict(prediction)}))
         return
-    table = Table(title=f"{picture}", title_justify="left", title_style="bold")
+    table = Table()
     table.add_column("class")
     table.add_column("id", justify="right")
     table.add_column("confidence", justify="right")
     for one in prediction.classes:
         table.add_row(one.class_name, str(one.class_id), f"{one.confidence:.1%}")
+    click.echo(click.style(str(picture), bold=True))
     Console().print(table)
 
 

@@ -67,11 +67,18 @@ def write_bundle(plan: BundlePlan, state_dict: StateDict, root: Path) -> Path:
     beside = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
         _write_files(plan, module, state_dict, beside)
-        beside.chmod(0o755)
+        _let_everyone_read(beside)
         _move_into_place(beside, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target
+
+
+def _let_everyone_read(folder: Path) -> None:
+    """Undo the private modes of temporary files: the service may run as another user."""
+    folder.chmod(0o755)
+    for path in folder.iterdir():
+        path.chmod(0o644)
 
 
 def _load_module(plan: BundlePlan, state_dict: StateDict) -> torch.nn.Module:
