@@ -122,7 +122,7 @@ class Settings(BaseModel):
     rate_limit_storage: str = Field(
         "",
         description="Where the rate limit counts: a storage URI of the `limits` library, for "
-        "example `redis://HOST:6379`. Empty: in each worker's memory.",
+        "example `redis://HOST:6379`. Empty: in this machine's memory, shared by all workers.",
     )
     api_keys: str = Field(
         "",

@@ -1,6 +1,5 @@
 """How often one client may ask for a prediction."""
 
-import math
 from time import time
 from typing import Any
 
@@ -37,7 +36,8 @@ def _tell_quota(limiter: Limiter, response: Response) -> Response:
     limit = limiter.current_limit
     if limit is None:
         return response
-    reset_s = str(max(1, math.ceil(limit.reset_at - time())))
+    # flask-limiter rounds the moment up to a whole second already.
+    reset_s = str(max(1, int(limit.reset_at - time())))
     response.headers["RateLimit-Limit"] = str(limit.limit.amount)
     response.headers["RateLimit-Remaining"] = str(max(0, limit.remaining))
     response.headers["RateLimit-Reset"] = reset_s

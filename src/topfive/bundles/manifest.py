@@ -1,8 +1,8 @@
 """What `bundle.json` says: everything about a model but its numbers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from topfive.errors import BundleRefused
 
@@ -17,6 +17,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Channels = tuple[float, float, float]
+Positive = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -31,14 +32,13 @@ class InputSection(_Part):
     crop: int = Field(ge=1, le=4096)
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     mean: Channels
-    std: Channels
+    std: tuple[Positive, Positive, Positive]
 
-    @field_validator("std")
-    @classmethod
-    def _std_is_positive(cls, std: Channels) -> Channels:
-        if min(std) <= 0:
-            raise ValueError("std must be positive")
-        return std
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.crop > self.resize:
+            raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
+        return self
 
 
 class GoldenClass(_Part):
@@ -69,6 +69,12 @@ class Manifest(_Part):
     files: dict[str, Sha256]
     metrics: dict[str, float] = {}
     golden: GoldenSection
+
+    @model_validator(mode="after")
+    def _golden_classes_exist(self) -> Self:
+        if any(one.class_id >= self.classes for one in self.golden.top_five):
+            raise ValueError(f"the golden answer names a class beyond the {self.classes} there are")
+        return self
 
 
 def parse_manifest(text: str | bytes, where: str) -> Manifest:

@@ -47,7 +47,8 @@ def demo_root() -> Path:
 def list_manifests(root: Path) -> list[tuple[Path, Manifest]]:
     """List the bundles under `root` with their folders, oldest first; damaged ones are left out."""
     found = []
-    for path in root.glob(f"*/*/{MANIFEST_FILE}"):
+    # A leading dot marks a bundle that is still being made.
+    for path in root.glob(f"[!.]*/[!.]*/{MANIFEST_FILE}"):
         try:
             found.append((path.parent, parse_manifest(path.read_bytes(), str(path))))
         except (BundleRefused, OSError):

@@ -10,7 +10,7 @@ from topfive.bundles.manifest import GRAPH_FILE, WEIGHTS_FILE
 from topfive.bundles.store import Bundle
 from topfive.classify.topk import softmax, top_classes
 from topfive.engines import Engine, EngineOptions, EngineSource, engine_candidates, open_engine
-from topfive.errors import EngineRefused
+from topfive.errors import BundleRefused, EngineRefused, Failure
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import InputRecipe, preprocess
@@ -112,8 +112,14 @@ def _engine_source(bundle: Bundle) -> EngineSource:
 
 def _golden_pixels(bundle: Bundle) -> NDArray[np.uint8]:
     limits = ImageLimits()
-    golden = decode(sniff(bundle.golden_png, limits), limits, bundle.manifest.input.crop)
-    return np.asarray(golden.pixels)[np.newaxis]
+    side = bundle.manifest.input.crop
+    try:
+        golden = decode(sniff(bundle.golden_png, limits), limits, side).pixels
+    except Failure as failure:
+        raise BundleRefused(f"The golden input in {bundle.folder} is no picture.") from failure
+    if golden.size != (side, side):
+        raise BundleRefused(f"The golden input in {bundle.folder} is not {side} x {side} pixels.")
+    return np.asarray(golden)[np.newaxis]
 
 
 def _disagreement(bundle: Bundle, engine: Engine, probabilities: NDArray[np.float32]) -> str:

@@ -29,6 +29,7 @@ def open_engine(source: EngineSource, candidate: EngineCandidate, slots: int) ->
     Raises EngineRefused if the library is missing or cannot load the model.
     """
     if candidate.engine == "torch":
+        _require_torch()
         from topfive.engines.torch_engine import open_torch_engine  # noqa: PLC0415
 
         return open_torch_engine(source, candidate.precision)
@@ -57,6 +58,15 @@ def _torch_precision(options: EngineOptions) -> str:
             "Set TOPFIVE_PRECISION=f32, or TOPFIVE_ENGINE=openvino."
         )
     return "f32"
+
+
+def _require_torch() -> None:
+    missing = [name for name in ("torch", "torchvision") if find_spec(name) is None]
+    if missing:
+        raise EngineRefused(
+            f"The torch engine needs {' and '.join(missing)}, which is not installed. Install "
+            "requirements-torch.txt, or set TOPFIVE_ENGINE=openvino."
+        )
 
 
 def _may_have_cuda() -> bool:

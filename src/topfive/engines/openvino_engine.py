@@ -57,6 +57,11 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
         )
     except RuntimeError as error:
         raise EngineRefused(f"OpenVINO cannot load {source.graph_file}: {error}") from error
+    takes = tuple(compiled.input(0).shape)
+    if takes != (1, source.side, source.side, 3):
+        raise EngineRefused(
+            f"The graph {source.graph_file} takes {takes}, not pictures of side {source.side}."
+        )
     return OpenVinoEngine(compiled, precision, slots)
 
 

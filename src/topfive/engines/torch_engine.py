@@ -3,10 +3,12 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from topfive.engines.contract import EngineSource
 from topfive.engines.torchvision_models import build_module
+from topfive.errors import EngineRefused
 
 
 class TorchEngine:
@@ -45,5 +47,10 @@ def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
     # One inference per slot runs on one core: more threads here would fight over them.
     torch.set_num_threads(1)
     module = build_module(source.architecture, source.architecture_options, source.classes)
-    module.load_state_dict(load_file(source.weights_file))
+    try:
+        module.load_state_dict(load_file(source.weights_file))
+    except (RuntimeError, SafetensorError) as error:
+        raise EngineRefused(
+            f"The weights {source.weights_file} do not fit {source.architecture}."
+        ) from error
     return TorchEngine(module.float(), source, device)

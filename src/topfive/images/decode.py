@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from topfive.errors import Failure, ImageTooLarge, InvalidImage, OutOfMemory
@@ -74,15 +76,23 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
     if image.mode in _SIXTEEN_BIT_MODES or image.mode in ("I", "F"):
-        return _wide_grey(image).convert("RGB")
-    if image.mode == "1":
-        return image.convert("L").convert("RGB")
+        image = _wide_grey(image)
+    elif image.mode == "1":
+        image = _bits_as_grey(image)
     if image.has_transparency_data:
         return _over_white(image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _bits_as_grey(image: Image.Image) -> Image.Image:
+    grey = image.convert("L")
+    # A see-through bit is named as 0 or 1; as grey it would be taken for a level of 0 to 255.
+    if image.info.get("transparency") == 1:
+        grey.info["transparency"] = 255
+    elif "transparency" in image.info:
+        grey.info["transparency"] = image.info["transparency"]
+    return grey
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -92,14 +102,25 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 
 def _wide_grey(image: Image.Image) -> Image.Image:
+    """Bring grey of 16 bits, 32 bits or floats to levels of 0 to 255."""
     values = np.asarray(image)
-    if image.mode in _SIXTEEN_BIT_MODES or (image.mode == "I" and values.max(initial=0) > 255):
+    grey = Image.fromarray(_levels(values, image.mode))
+    see_through = image.info.get("transparency")
+    if isinstance(see_through, int):
+        hidden = np.where(values == see_through, np.uint8(0), np.uint8(255))
+        grey.putalpha(Image.fromarray(hidden))
+    return grey
+
+
+def _levels(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
+    if mode in _SIXTEEN_BIT_MODES or (mode == "I" and values.max(initial=0) > 255):
         # The high byte of a 16-bit value; Pillow's own conversion would clip it instead.
         values = np.clip(values, 0, 65535).astype(np.uint16) >> 8
-    elif image.mode == "F":
+    elif mode == "F":
         values = np.nan_to_num(values)
         values = values * 255 if values.max(initial=0.0) <= 1.0 else values
-    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+    levels: NDArray[np.uint8] = np.clip(values, 0, 255).astype(np.uint8)
+    return levels
 
 
 _TURNS = {

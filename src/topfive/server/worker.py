@@ -73,7 +73,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to stop: not ready from now on, so that load balancers look elsewhere."""
-        self.wsgi.service.drain()
+        # The signal may come while the app is still being built.
+        app = getattr(self, "wsgi", None)
+        if app is not None:
+            app.service.drain()
         super().handle_exit(sig, frame)
 
     def set_accept_enabled(self, enabled: bool) -> None:

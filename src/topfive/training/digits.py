@@ -32,7 +32,6 @@ _SAMPLE_DIGITS = (0, 3, 5, 8)
 _SAMPLE_INK_SIDE = 160
 _SAMPLE_MARGIN = 20
 _BATCH = 32
-_THREADS = 1
 _PEAK_RATE = 0.1
 _WEIGHT_DECAY = 2e-4
 _AVERAGE_KEEP = 0.99
@@ -297,20 +296,3 @@ def _draw_sample(ink: torch.Tensor) -> Image.Image:
 def _read_picture(module: torch.nn.Module, picture: Image.Image) -> int:
     pixels = torch.tensor(preprocess(picture, RECIPE)).permute(0, 3, 1, 2)
     return int(_read(module, pixels / 255))
-
-
-@click.command()
-@click.option("--seed", default=0, show_default=True, help="The seed of everything random.")
-@click.option("--epochs", default=60, show_default=True, help="How often each digit is seen.")
-def main(seed: int, epochs: int) -> None:
-    """Train the digits model and say how well it reads."""
-    # Sums in another order give other weights, so the number of threads is part of the recipe.
-    torch.set_num_threads(_THREADS)
-    trained = train(seed, epochs)
-    click.echo(
-        f"held-out accuracy {trained.accuracy:.4f} of {trained.held_out_count} pictures", err=True
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,127 @@
+"""Writes the documents that repeat declarations: settings, failures and `.env.example`.
+
+`python docs/generate.py` writes them; with `--check` it only says which are out of step.
+"""
+
+import sys
+from pathlib import Path
+
+from topfive.errors import FAILURES
+from topfive.settings import STANDARD_NAMES, Settings, variable_name
+
+ROOT = Path(__file__).parent.parent
+
+WHAT_TO_DO = {
+    "missing_file": "Send a multipart part called `file`, or the bytes with an `image/*` type.",
+    "empty_file": "Send the picture's bytes; check the path that you gave to curl.",
+    "unsupported_format": "Send JPEG, PNG, WebP, GIF, BMP or TIFF.",
+    "invalid_image": "Open the picture and save it again; it is damaged or cut off.",
+    "invalid_parameter": "Correct the query parameter that `detail` names.",
+    "malformed_request": "Let a library build the request: `curl -F file=@photo.jpg`.",
+    "unauthorized": "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+    "forbidden": "Use a key that has the scope which `detail` names.",
+    "not_found": "See `GET /` for the addresses there are.",
+    "model_not_found": "Ask `GET /info` for the served model's name and version.",
+    "method_not_allowed": "Use a method that the `Allow` header names.",
+    "upload_too_slow": "Try again over a faster line, or send a smaller file.",
+    "file_too_large": "Send a smaller file; `GET /info` has the limit.",
+    "image_too_large": "Send a picture with fewer pixels; `GET /info` has the limit.",
+    "unsupported_media_type": "Send `multipart/form-data`, or `image/*` with the bytes alone.",
+    "rate_limited": "Wait as many seconds as `Retry-After` says.",
+    "internal_error": "Try again; if it stays, look for the request id in the service's log.",
+    "overloaded": "Wait as many seconds as `Retry-After` says, or add workers.",
+    "model_unavailable": "Wait; `GET /health` has the reason.",
+    "shutting_down": "Try again at once; another instance answers.",
+    "out_of_memory": "Send a smaller picture, or a JPEG.",
+    "deadline_exceeded": "Try again; if it stays, the service needs more CPUs.",
+}
+
+_GENERATED = "Written by `make docs` from the code; do not edit."
+
+
+def settings_document() -> str:
+    """Make docs/settings.md."""
+    rows = [
+        f"| `{variable_name(name)}` | {_shown_default(name)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    standard = ", ".join(
+        f"`{name}` (for `{variable_name(field)}`)" for name, field in STANDARD_NAMES.items()
+    )
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            f"<!-- {_GENERATED} -->",
+            "",
+            "Every setting is an environment variable, or a line in a file `.env` in the",
+            "directory where topfive starts; the environment wins. A variable that begins with",
+            "`TOPFIVE_` and is not in this table, or has a value that makes no sense, stops the",
+            "start: all such variables are named at once.",
+            "",
+            f"Names that platforms set are read too: {standard}.",
+            "",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def env_example() -> str:
+    """Make .env.example."""
+    lines = [f"# {_GENERATED}", "# Copy to .env and take away the # of what you change.", ""]
+    for name, field in Settings.model_fields.items():
+        lines += [f"# {field.description}", f"#{variable_name(name)}={_default(name)}", ""]
+    return "\n".join(lines)
+
+
+def errors_document() -> str:
+    """Make docs/errors.md; raises KeyError for a failure without advice."""
+    parts = ["# Failures", "", f"<!-- {_GENERATED} -->", ""]
+    parts += [
+        "Every failure is answered as `application/problem+json` (RFC 9457). `code` is one of",
+        "these words; the log line of the request has the same.",
+        "",
+    ]
+    for code, failure in FAILURES.items():
+        meaning = (failure.__doc__ or "").splitlines()[0]
+        parts += [f"## {code}", "", f"Status {failure.status}. {meaning} {WHAT_TO_DO[code]}", ""]
+    return "\n".join(parts)
+
+
+DOCUMENTS = {
+    "docs/settings.md": settings_document,
+    ".env.example": env_example,
+    "docs/errors.md": errors_document,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the documents, or with --check name those that differ; returns the exit code."""
+    differing = []
+    for name, make in DOCUMENTS.items():
+        path = ROOT / name
+        if path.exists() and path.read_text("utf-8") == make():
+            continue
+        differing.append(name)
+        if "--check" not in arguments:
+            path.write_text(make(), "utf-8")
+    if differing and "--check" in arguments:
+        sys.stderr.write(f"Out of step: {', '.join(differing)}. Run `make docs`.\n")
+        return 1
+    return 0
+
+
+def _default(name: str) -> str:
+    value = Settings.model_fields[name].default
+    return "" if value is None else str(value)
+
+
+def _shown_default(name: str) -> str:
+    return f"`{_default(name)}`" if _default(name) else "empty"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
