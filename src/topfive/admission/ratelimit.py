@@ -16,6 +16,8 @@ from limits.storage import Storage
 SCHEME = "lmdb"
 
 _RECORD = struct.Struct("<qd")
+# A record takes under 100 bytes; the file has room for several times as many.
+MAX_CLIENTS = 50_000
 _MAP_BYTES = 32 * 1024 * 1024
 
 
@@ -39,11 +41,17 @@ class SharedCounters(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a key's count and return it; a new window of `expiry` seconds begins if due."""
-        try:
-            return self._add(key, expiry, amount)
-        except lmdb.MapFullError:
-            self._drop_expired()
-            return self._add(key, expiry, amount)
+        now_s = time.monotonic()
+        with self._environment.begin(write=True) as transaction:
+            stored = transaction.get(_short(key))
+            count, ends_s = _RECORD.unpack(stored) if stored else (0, 0.0)
+            if stored is None and transaction.stat()["entries"] >= MAX_CLIENTS:
+                _make_room(transaction, now_s)
+            if ends_s <= now_s:
+                count, ends_s = 0, now_s + expiry
+            count += amount
+            transaction.put(_short(key), _RECORD.pack(count, ends_s))
+        return int(count)
 
     def get(self, key: str) -> int:
         """Return a key's count in its present window."""
@@ -71,28 +79,19 @@ class SharedCounters(Storage):
         with self._environment.begin(write=True) as transaction:
             transaction.delete(_short(key))
 
-    def _add(self, key: str, expiry: int, amount: int) -> int:
-        now_s = time.monotonic()
-        with self._environment.begin(write=True) as transaction:
-            stored = transaction.get(_short(key))
-            count, ends_s = _RECORD.unpack(stored) if stored else (0, 0.0)
-            if ends_s <= now_s:
-                count, ends_s = 0, now_s + expiry
-            count += amount
-            transaction.put(_short(key), _RECORD.pack(count, ends_s))
-        return int(count)
-
     def _read(self, key: str) -> tuple[int, float]:
         with self._environment.begin() as transaction:
             stored = transaction.get(_short(key))
         return _RECORD.unpack(stored) if stored else (0, 0.0)
 
-    def _drop_expired(self) -> None:
-        now_s = time.monotonic()
-        with self._environment.begin(write=True) as transaction:
-            for key, stored in transaction.cursor():
-                if _RECORD.unpack(stored)[1] <= now_s:
-                    transaction.delete(key)
+
+def _make_room(transaction: Any, now_s: float) -> None:
+    """Forget whose window has ended; all, where that frees too little to be worth its time."""
+    ended = [key for key, stored in transaction.cursor() if _RECORD.unpack(stored)[1] <= now_s]
+    if len(ended) < MAX_CLIENTS // 2:
+        ended = [key for key, _ in transaction.cursor()]
+    for key in ended:
+        transaction.delete(key)
 
 
 def _short(key: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from topfive.errors import BundleRefused
 
@@ -17,8 +17,13 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Channels = tuple[float, float, float]
-Positive = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _all_positive(values: Channels) -> Channels:
+    if min(values) <= 0:
+        raise ValueError("every value must be positive")
+    return values
 
 
 class _Part(BaseModel):
@@ -32,7 +37,7 @@ class InputSection(_Part):
     crop: int = Field(ge=1, le=4096)
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     mean: Channels
-    std: tuple[Positive, Positive, Positive]
+    std: Annotated[Channels, AfterValidator(_all_positive)]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

@@ -29,6 +29,7 @@ class Catalog:
         self.wanted = wanted
         self._lock = Lock()
         self._state = CatalogState(None, is_wanted=False, reason="The model is being loaded.")
+        self._is_closed = False
         self._leases: Counter[Classifier] = Counter()
         self._retired: set[Classifier] = set()
 
@@ -71,7 +72,9 @@ class Catalog:
             self._release(classifier)
 
     def close(self) -> None:
-        """Stop serving; the classifier closes after its last lease."""
+        """Stop serving for good; the classifier closes after its last lease."""
+        with self._lock:
+            self._is_closed = True
         self._replace(CatalogState(None, is_wanted=False, reason="The service is stopping."))
 
     def _acquire(self, model: str | None, version: str | None) -> Classifier:
@@ -118,7 +121,12 @@ class Catalog:
 
     def _replace(self, state: CatalogState) -> None:
         with self._lock:
-            former, self._state = self._state.serving, state
+            former = self._state.serving
+            if self._is_closed and state.serving is not None:
+                # A load that was still under way when the service stopped.
+                state.serving.close()
+                return
+            self._state = state
             if former is None or former is state.serving:
                 return
             if self._leases[former] > 0:

@@ -17,7 +17,9 @@ class Backoff:
 
     def wait_s(self, failures: int) -> float:
         """Tell how long to wait after so many failures in a row."""
-        return float(min(self.most_s, self.first_s * self.factor ** max(0, failures - 1)))
+        # Beyond so many failures the wait is the longest anyway, and the power would overflow.
+        doublings = min(max(0, failures - 1), 64)
+        return float(min(self.most_s, self.first_s * self.factor**doublings))
 
 
 class Recovery:
@@ -51,5 +53,9 @@ class Recovery:
             except OperatorError as error:
                 failures += 1
                 self._on_failure(error, self._backoff.wait_s(failures))
+            except Exception as error:  # noqa: BLE001 - a worker loop: nothing may end the attempts
+                failures += 1
+                unforeseen = OperatorError(f"{type(error).__name__}: {error}")
+                self._on_failure(unforeseen, self._backoff.wait_s(failures))
             else:
                 return
