@@ -138,9 +138,10 @@ def _read_part(incoming: Request) -> bytes:
 def _read_body(incoming: Request) -> bytes:
     try:
         return incoming.get_data(cache=False)
-    except TimeoutError as error:
-        raise UploadTooSlow("The upload did not arrive in time. Try a faster line.") from error
     except ClientDisconnected as error:
+        # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
+        if isinstance(error.__context__, TimeoutError):
+            raise UploadTooSlow("The upload did not arrive in time. Try a faster line.") from error
         raise MalformedRequest("The upload was cut off.") from error
 
 

@@ -1,0 +1,88 @@
+"""Stopping, reloading and losing workers under load costs nobody an answer."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+from tests.live_server import LiveServer, run_server
+from tests.pictures import jpeg
+
+
+def answers_under_load(server: LiveServer, disturb: Callable[[], None]) -> list[int | str]:
+    """Send pictures from several clients while `disturb` runs; returns statuses and errors."""
+    stop = Event()
+
+    def send() -> list[int | str]:
+        found: list[int | str] = []
+        while not stop.is_set():
+            try:
+                found.append(server.upload(jpeg()).status)
+            except ConnectionRefusedError:
+                found.append("refused")
+                time.sleep(0.05)
+            except OSError as error:
+                found.append(type(error).__name__)
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(send) for _ in range(4)]
+        time.sleep(0.5)
+        disturb()
+        time.sleep(0.5)
+        stop.set()
+    return [one for client in clients for one in client.result()]
+
+
+def test_reload_loses_nothing(tiny_folder: Path, tmp_path: Path) -> None:
+    """SIGHUP replaces every worker while each request is answered."""
+    with run_server(tmp_path, model=str(tiny_folder), workers="2") as server:
+        before = set(server.worker_pids())
+
+        def reload() -> None:
+            server.process.send_signal(signal.SIGHUP)
+            end_s = time.monotonic() + 60
+            while before & set(server.worker_pids()):
+                assert time.monotonic() < end_s, "the old workers are still there"
+                time.sleep(0.1)
+
+        assert set(answers_under_load(server, reload)) == {200}
+        assert len(server.worker_pids()) == 2
+
+
+def test_killed_worker_costs_only_its_own_requests(tiny_folder: Path, tmp_path: Path) -> None:
+    """Kill -9 loses at most what that worker had in flight, and another takes its place."""
+    with run_server(tmp_path, model=str(tiny_folder), workers="2") as server:
+        victim = server.worker_pids()[0]
+
+        def kill() -> None:
+            os.kill(victim, signal.SIGKILL)
+            end_s = time.monotonic() + 60
+            while len(server.worker_pids()) < 2 or victim in server.worker_pids():
+                assert time.monotonic() < end_s, "no worker took its place"
+                time.sleep(0.1)
+
+        found = answers_under_load(server, kill)
+        lost = [one for one in found if one != 200]
+        assert len(lost) <= 4
+        assert found.count(200) > 20
+
+
+def test_stop_serves_what_was_accepted(tiny_folder: Path, tmp_path: Path) -> None:
+    """SIGTERM answers everyone who was let in, and refuses the rest at the door."""
+    with run_server(tmp_path, model=str(tiny_folder), workers="2") as server:
+        found = answers_under_load(server, server.stop)
+        assert set(found) == {200, "refused"}
+        assert server.process.returncode == 0
+
+
+def test_stop_while_starting_is_clean(tiny_folder: Path, tmp_path: Path) -> None:
+    """A stop that comes before the model is loaded ends without an error."""
+    with run_server(tmp_path, is_ready=False, model=str(tiny_folder), workers="2") as server:
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert server.stop() == 0
+        assert not [line for line in server.lines if "Traceback" in line]
