@@ -15,7 +15,13 @@ from topfive.admission.capacity import Deadline
 from topfive.admission.keyfile import KeyFile
 from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys
 from topfive.api.multipart import find_part
-from topfive.errors import MalformedRequest, MissingFile, UnsupportedMediaType, UploadTooSlow
+from topfive.errors import (
+    FileTooLarge,
+    MalformedRequest,
+    MissingFile,
+    UnsupportedMediaType,
+    UploadTooSlow,
+)
 from topfive.predictions import Timings
 from topfive.service import Answered, Service
 from topfive.settings import Settings
@@ -91,7 +97,10 @@ def require_scope(scope: str) -> None:
     """Raise Unauthorized or Forbidden unless the request's API key allows `scope`."""
     bearer = request.headers.get("Authorization", "").partition(" ")
     token = bearer[2].strip() if bearer[0].lower() == "bearer" else None
-    _mounted().keys.check(token or request.headers.get("X-API-Key"), scope)
+    presented = token or request.headers.get("X-API-Key", "")
+    # Header bytes reach a WSGI app as latin-1; a key may be any text.
+    key = presented.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+    _mounted().keys.check(key, scope)
 
 
 def keep_request_record(app: Flask) -> None:
@@ -137,12 +146,17 @@ def _read_part(incoming: Request) -> bytes:
 
 def _read_body(incoming: Request) -> bytes:
     try:
-        return incoming.get_data(cache=False)
+        body = incoming.get_data(cache=False)
     except ClientDisconnected as error:
         # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
         if isinstance(error.__context__, TimeoutError):
             raise UploadTooSlow("The upload did not arrive in time. Try a faster line.") from error
         raise MalformedRequest("The upload was cut off.") from error
+    most = incoming.max_content_length
+    if most is not None and len(body) >= most:
+        # A body that did not tell its length was cut off at the limit.
+        raise FileTooLarge("The upload has too many bytes. See /info for the limit.")
+    return body
 
 
 def _mounted() -> _Mounted:

@@ -38,7 +38,8 @@ class TopfiveLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         """Hand the error log on to the root logger's handlers."""
         self.error_log.handlers = []
         self.error_log.propagate = True
-        self.error_log.setLevel(logging.getLogger().level)
+        # At debug level Gunicorn would log callers' raw paths.
+        self.error_log.setLevel(max(logging.INFO, logging.getLogger().level))
 
     def access(self, *_: Any) -> None:
         """Write nothing: the app writes one line for each request."""

@@ -15,9 +15,13 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from topfive.errors import MalformedRequest, UploadTooSlow
 from topfive.server.connection import Connection
+from topfive.server.refusal import refusal
+from topfive.telemetry.logs import get_logger
 
 # From the first moment of a connection, or the first byte of a further request, to its whole head.
 HEAD_ALLOWANCE_S = 10.0
@@ -31,15 +35,9 @@ LINGER_BYTES = 64 * 1024 * 1024
 MAX_LINGERING = 128
 
 _REAP_EVERY_S = 0.5
-_TOO_SLOW = (
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
-)
-_TOO_SLOW_BODY = (
-    b'{"type":"/docs/errors#upload_too_slow","title":"The upload did not arrive in time.",'
-    b'"status":408,"detail":"The request did not arrive in time. Try again over a faster line.",'
-    b'"code":"upload_too_slow","request_id":"none"}'
-)
+_TOO_SLOW = "The request did not arrive in time. Try again over a faster line."
+_BROKEN = "This is not HTTP that is understood here. Let a library build the request."
+_CLIENT_ERRORS = (ParseException, InvalidChunkSize, ChunkMissingTerminator)
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -97,6 +95,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
                     self.accept(listener)
                     if self.nr_conns == count:
                         break
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Tell a client that its HTTP is broken; what it sent is not quoted, nor logged."""
+        if not isinstance(exc, _CLIENT_ERRORS):
+            super().handle_error(req, client, addr, exc)
+            return
+        get_logger().info("request_refused", code=MalformedRequest.code, kind=type(exc).__name__)
+        with suppress(OSError):
+            client.sendall(refusal(MalformedRequest(_BROKEN)))
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Note that a thread is free again; the rest is Gunicorn's."""
@@ -181,7 +188,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """Tell a client that was too slow so, if it had begun at all, and close."""
         if conn.has_begun:
             with suppress(OSError):
-                conn.sock.send(_TOO_SLOW % (len(_TOO_SLOW_BODY), _TOO_SLOW_BODY))
+                conn.sock.send(refusal(UploadTooSlow(_TOO_SLOW)))
         self._drop(conn)
 
     def _drop(self, conn: Connection) -> None:

@@ -1,0 +1,55 @@
+"""The OpenAPI document is valid, complete, and what the running server really does."""
+
+import re
+import sys
+from pathlib import Path
+from subprocess import run
+
+import pytest
+from openapi_spec_validator import validate
+
+from tests.live_server import LiveServer
+
+ROUTES = {"/", "/health", "/livez", "/readyz", "/info", "/predict"}
+
+
+def test_document_is_valid_and_has_every_route(server: LiveServer) -> None:
+    """/openapi.json is OpenAPI 3.1 and lists the contract's routes."""
+    document = server.get("/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+    assert set(document["paths"]) == ROUTES
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+    assert set(body) == {"multipart/form-data", "application/octet-stream", "image/*"}
+
+
+def test_server_does_what_the_document_says(server: LiveServer, tmp_path: Path) -> None:
+    """Schemathesis finds no answer that the document does not describe."""
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run",
+        f"{server.url}/openapi.json", "--max-examples", "12", "--seed", "1",
+        "--generation-database", "none", "--workers", "1",
+        # No schema can say which bytes are a picture, so valid requests may well be refused.
+        "--exclude-checks", "positive_data_acceptance",
+    ]  # fmt: skip
+    done = run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/errors", "/"])
+def test_pages_need_nothing_from_outside(server: LiveServer, path: str) -> None:
+    """Every asset that a page names comes from the service itself."""
+    page = server.get(path, Accept="text/html").body.decode()
+    assets = re.findall(r'(?:src|href)="(/[^"#]+\.(?:js|css|svg))"', page)
+    assert assets
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert [server.get(asset).status for asset in assets] == [200] * len(assets)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/docs/assets/redoc/../x.js", "/docs/assets/os/js/x.js", "/docs/assets/redoc/%2e%2e/x.py"],
+)
+def test_assets_never_leave_their_folder(server: LiveServer, path: str) -> None:
+    """Asset paths are looked up below the packaged folders only."""
+    assert server.get(path).status == 404

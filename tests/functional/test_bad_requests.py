@@ -1,0 +1,276 @@
+"""Whatever is sent, the answer is a problem with the right code, and the service goes on."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional.wire import ask, chunked, exchange, head
+from tests.live_server import BOUNDARY, LiveServer, form
+from tests.pictures import forged_png, jpeg
+
+TOO_MANY_BYTES = 11 * 1024 * 1024
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n"
+
+
+@pytest.fixture(autouse=True)
+def service_goes_on(server: LiveServer) -> Iterator[None]:
+    """Fail a test after which a worker is another one, or the next picture is not classified."""
+    before = server.worker_pids()
+    yield
+    for _ in range(3):
+        assert server.upload(jpeg()).status == 200
+    assert server.worker_pids() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 400, "empty_file"),
+        (b"\n", 400, "unsupported_format"),
+        (b"this is no picture\n" * 50, 400, "unsupported_format"),
+        (SVG, 400, "unsupported_format"),
+        (PDF, 400, "unsupported_format"),
+        (b"PK\x03\x04" + bytes(200), 400, "unsupported_format"),
+        (b"GIF89a", 400, "invalid_image"),
+        (b"\xff\xd8\xff", 400, "invalid_image"),
+        (b"\xff\xd8\xff\xe0" + bytes(500), 400, "invalid_image"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", 400, "invalid_image"),
+        (b"II*\0\xff\xff\xff\xff", 400, "invalid_image"),
+        (b"BM" + bytes(60), 400, "invalid_image"),
+        (forged_png(30_000, 30_000), 413, "image_too_large"),
+        (forged_png(0, 0), 400, "invalid_image"),
+        (forged_png(2**31 - 1, 1), 413, "image_too_large"),
+        (forged_png(64, 64), 400, "invalid_image"),
+    ],
+    ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else str(value),
+)
+@pytest.mark.parametrize("is_form", [True, False], ids=["form", "raw"])
+def test_bad_file_is_refused(
+    server: LiveServer, data: bytes, status: int, code: str, is_form: bool
+) -> None:
+    """Bytes that are no picture get the code that says why, in a form or alone."""
+    if is_form:
+        answer = server.upload(data, filename="photo.jpg")
+    else:
+        answer = server.request("POST", "/predict", data, {"Content-Type": "image/jpeg"})
+    assert (answer.status, answer.code) == (status, code)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_truncated_jpeg_is_invalid(server: LiveServer, share: float) -> None:
+    """A JPEG of which only the beginning arrived is not classified."""
+    whole = jpeg(400, 300)
+    answer = server.upload(whole[: int(len(whole) * share)])
+    assert (answer.status, answer.code) == (400, "invalid_image")
+
+
+@pytest.mark.parametrize("content_type", [None, FORM])
+def test_request_without_a_body_lacks_the_file(
+    server: LiveServer, content_type: str | None
+) -> None:
+    """A POST with nothing in it is told that the file is missing and how to send one."""
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = server.request("POST", "/predict", b"", headers)
+    assert (answer.status, answer.code) == (400, "missing_file")
+    assert "curl -F file=@photo.jpg" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("name", ["picture", "files", "FILE", ""])
+def test_form_without_the_part_lacks_the_file(server: LiveServer, name: str) -> None:
+    """A form whose parts have other names is told which name is wanted."""
+    answer = server.upload(jpeg(), name=name)
+    assert (answer.status, answer.code) == (400, "missing_file")
+    assert "`file`" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/json", "application/x-www-form-urlencoded", "image", "*/*", "\xe9"],
+)
+def test_other_content_type_is_not_read(server: LiveServer, content_type: str) -> None:
+    """A body of a type that cannot hold a picture is 415, and the answer says how to send one."""
+    answer = server.request("POST", "/predict", jpeg(), {"Content-Type": content_type})
+    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+    assert "curl -F file=@photo.jpg" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("options", [[], ["-H", "Content-Type:"]], ids=["default", "none"])
+def test_curl_without_a_content_type_is_told_how(
+    server: LiveServer, tmp_path: Path, options: list[str]
+) -> None:
+    """`curl --data-binary @photo.jpg` alone is 415 with the command that works."""
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(jpeg())
+    done = curl("--data-binary", f"@{file}", *options, f"{server.url}/predict")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" 415")
+    assert "unsupported_media_type" in done.stdout
+    assert "curl -F file=@photo.jpg" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "top_k", ["0", "101", "-1", "x", "", "1.5", "5%00", "9" * 400, "%D9%A5x", "NaN", "[]"]
+)
+def test_bad_top_k_is_named(server: LiveServer, top_k: str) -> None:
+    """A top_k that is no number from 1 to 100 is refused by name."""
+    answer = server.upload(jpeg(), f"/predict?top_k={top_k}")
+    assert (answer.status, answer.code) == (400, "invalid_parameter")
+    assert "top_k" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("name", ["model", "version"])
+def test_endless_name_is_refused(server: LiveServer, name: str) -> None:
+    """A model or version with a name of a thousand letters is refused by its parameter's name."""
+    answer = server.upload(jpeg(), f"/predict?{name}={'a' * 1000}")
+    assert (answer.status, answer.code) == (400, "invalid_parameter")
+    assert name in answer.json["detail"]
+
+
+def part_without_header_end() -> bytes:
+    """Make a form whose part has a header that goes on for ever."""
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"\r\n'.encode() + b"x" * 9000
+
+
+BODY = form(jpeg())[0]
+MANY_PARTS = (
+    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'.encode() * 100_000
+    + f"--{BOUNDARY}--\r\n".encode()
+)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", BODY),
+        ("multipart/form-data; boundary=", BODY),
+        ("multipart/form-data; boundary=" + "x" * 300, BODY),
+        ("multipart/form-data; boundary=never-there", BODY),
+        (FORM, BODY[: len(BODY) // 2]),
+        (FORM, BODY[: -len("--\r\n")]),
+        (FORM, BODY[:30]),
+        (FORM, b"--" + BOUNDARY.encode()),
+        (FORM, b"\r\n"),
+        (FORM, part_without_header_end()),
+        (FORM, MANY_PARTS),
+    ],
+    ids=[
+        "no boundary", "empty boundary", "endless boundary", "boundary never appears",
+        "cut in half", "end is missing", "cut in the header", "only a boundary",
+        "only a line break", "header without end", "100,000 parts",
+    ],
+)  # fmt: skip
+def test_broken_form_is_malformed(server: LiveServer, content_type: str, body: bytes) -> None:
+    """A form that is not whole is refused as malformed, never half understood."""
+    answer = server.request("POST", "/predict", body, {"Content-Type": content_type})
+    assert (answer.status, answer.code) == (400, "malformed_request")
+
+
+def test_upload_that_breaks_off_hurts_nobody(server: LiveServer) -> None:
+    """A client that closes in the middle of its body gets no prediction."""
+    begun = head("POST", "/predict", Content_Type=FORM, Content_Length=str(len(BODY)))
+    answered = exchange(server, begun + BODY[: len(BODY) // 2])
+    assert not answered or answered.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40) + b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"GET /" + b"y" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+    ],
+    ids=lambda value: repr(value[:30]),
+)
+def test_broken_http_is_malformed(server: LiveServer, request_head: bytes) -> None:
+    """What is not HTTP at all is answered in the same shape as every other failure."""
+    answer = ask(server, request_head)
+    assert 400 <= answer.status < 500
+    assert answer.code == "malformed_request"
+
+
+def curl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run curl as people do; the status comes last in its output."""
+    command = ["curl", "-sS", "--max-time", "60", "-w", " %{http_code}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 11 MB that begins like a JPEG."""
+    path = tmp_path_factory.mktemp("large") / "large.jpg"
+    path.write_bytes(jpeg().ljust(TOO_MANY_BYTES, b"\0"))
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-F", "file=@{}"],
+        ["-H", "Expect:", "-F", "file=@{}"],
+        ["-H", "Content-Type: image/jpeg", "--data-binary", "@{}"],
+        ["-H", "Expect:", "-H", "Content-Type: image/jpeg", "--data-binary", "@{}"],
+        ["-H", "Transfer-Encoding: chunked", "-F", "file=@{}"],
+        ["-H", "Expect:", "-H", "Transfer-Encoding: chunked", "-F", "file=@{}"],
+        ["-H", "Content-Type: image/jpeg", "-T", "{}", "-X", "POST"],
+    ],
+    ids=" ".join,
+)
+def test_curl_sees_413_and_no_reset(
+    server: LiveServer, large_file: Path, options: list[str]
+) -> None:
+    """Curl with 11 MB always shows the answer, and never that its connection was reset."""
+    given = [option.format(large_file) for option in options]
+    for _ in range(3):
+        done = curl(*given, f"{server.url}/predict")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith(" 413")
+        assert '"code":"file_too_large"' in done.stdout
+
+
+def test_raw_socket_reads_413_after_sending_all(server: LiveServer) -> None:
+    """A client that sends all of 11 MB before it reads finds the answer waiting."""
+    start = head("POST", "/predict", Content_Type="image/jpeg", Content_Length=str(TOO_MANY_BYTES))
+    answer = ask(server, start, bytes(TOO_MANY_BYTES))
+    assert (answer.status, answer.code) == (413, "file_too_large")
+
+
+def test_file_just_over_the_limit_is_refused(server: LiveServer) -> None:
+    """One byte over 10 MiB is too many, in a form too, and 10 MiB itself is not."""
+    limit = 10 * 1024 * 1024
+    over = server.upload(jpeg().ljust(limit + 1, b"\0"))
+    assert (over.status, over.code) == (413, "file_too_large")
+    assert server.upload(jpeg().ljust(limit, b"\0")).status == 200
+
+
+def test_chunked_body_over_the_limit_is_refused(server: LiveServer) -> None:
+    """A body that does not tell its length is stopped at the limit all the same."""
+    start = head("POST", "/predict", Content_Type="image/jpeg", Transfer_Encoding="chunked")
+    answer = ask(server, start, *chunked(bytes(TOO_MANY_BYTES)))
+    assert (answer.status, answer.code) == (413, "file_too_large")
+
+
+def test_chunked_picture_is_classified(server: LiveServer) -> None:
+    """A picture sent in chunks, however small, is a picture."""
+    start = head("POST", "/predict", Content_Type="image/jpeg", Transfer_Encoding="chunked")
+    assert ask(server, start, *chunked(jpeg(), 100)).status == 200
+
+
+def test_body_where_none_belongs_is_ignored(server: LiveServer) -> None:
+    """A GET with a body is answered, and the connection's next request is not read from it."""
+    smuggled = head("GET", "/nothing-here")
+    start = head("GET", "/livez", Content_Length=str(len(smuggled)))
+    last = head("GET", "/readyz", Connection="close")
+    answered = exchange(server, start + smuggled + last)
+    assert answered.count(b"HTTP/1.1 200 ") == 2
+    assert b" 404 " not in answered

@@ -1,0 +1,162 @@
+"""The `topfive` command as a person runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live_server import LiveServer, server_environment
+from tests.pictures import jpeg
+
+
+def topfive(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command in a folder, with only the settings given."""
+    given = {f"TOPFIVE_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("topfive")), *arguments],
+        cwd=folder,
+        env=server_environment(given) | {"COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two pictures, one file that is none, and one that is empty."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "one.jpg").write_bytes(jpeg(seed=1))
+    (folder / "two.jpg").write_bytes(jpeg(seed=2))
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "empty.jpg").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["pull"], ["classify"], ["doctor"]])
+def test_help_explains_every_command(tmp_path: Path, command: list[str]) -> None:
+    """--help works for all commands, says how to use them, and needs no model."""
+    done = topfive(tmp_path, *command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: topfive")
+    assert not list(tmp_path.iterdir())
+
+
+def test_version_is_told(tmp_path: Path) -> None:
+    """--version gives the name and the version."""
+    done = topfive(tmp_path, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("topfive")
+
+
+def test_doctor_shows_a_table(tmp_path: Path, tiny_folder: Path) -> None:
+    """Doctor says what would be chosen here, and exits with 0 where the model can serve."""
+    done = topfive(tmp_path, "doctor", model=str(tiny_folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("processor", "memory", "engine", "workers x slots", "tiny 1"):
+        assert word in done.stdout
+
+
+def test_doctor_as_json_finds_the_missing_model(tmp_path: Path) -> None:
+    """With --json each finding is a pair, and a model that is not there means exit code 1."""
+    done = topfive(tmp_path, "doctor", "--json", model="resnet50")
+    assert (done.returncode, done.stderr) == (1, "")
+    findings = json.loads(done.stdout)
+    assert all(one.keys() == {"found", "why"} for one in findings.values())
+    assert findings["model"]["found"] == "resnet50: not ready"
+
+
+def test_classify_prints_tables(tmp_path: Path, tiny_folder: Path, pictures: Path) -> None:
+    """Each picture gets its name and its classes, as many as asked for."""
+    names = [str(pictures / "one.jpg"), str(pictures / "two.jpg")]
+    done = topfive(tmp_path, "classify", "--top-k", "2", *names, model=str(tiny_folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(name in done.stdout for name in names)
+    assert done.stdout.count("%") == 4
+
+
+def test_classify_agrees_with_the_server(
+    tmp_path: Path, tiny_folder: Path, pictures: Path, server: LiveServer
+) -> None:
+    """The same picture gets the same classes on the command line and over HTTP."""
+    file = pictures / "one.jpg"
+    done = topfive(tmp_path, "classify", "--json", str(file), model=str(tiny_folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["file"] == str(file)
+    served = server.upload(file.read_bytes()).json["predictions"]
+    assert [one["class_id"] for one in found["classes"]] == [one["class_id"] for one in served]
+    assert [one["confidence"] for one in found["classes"]] == pytest.approx(
+        [one["confidence"] for one in served], abs=1e-3
+    )
+
+
+def test_bad_file_does_not_stop_the_others(
+    tmp_path: Path, tiny_folder: Path, pictures: Path
+) -> None:
+    """Every file gets its line, in order, and the exit code is 1 if any could not be read."""
+    names = ["one.jpg", "text.jpg", "missing.jpg", "empty.jpg", "two.jpg"]
+    paths = [str(pictures / name) for name in names]
+    done = topfive(tmp_path, "classify", "--json", *paths, model=str(tiny_folder))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["file"] for line in lines] == paths
+    assert [line.get("code") for line in lines] == [
+        None,
+        "unsupported_format",
+        "unreadable_file",
+        "empty_file",
+        None,
+    ]
+
+
+def test_classify_without_a_model_says_so(tmp_path: Path, pictures: Path) -> None:
+    """Where the model is missing the command fails in plain words."""
+    done = topfive(tmp_path, "classify", str(pictures / "one.jpg"), model="resnet50")
+    assert done.returncode == 1
+    assert "resnet50" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["nothing", "../mobilenet_v2"])
+def test_pull_of_an_unknown_name_is_one_plain_line(tmp_path: Path, name: str) -> None:
+    """A model that nobody knows is refused in one line that names those there are."""
+    done = topfive(tmp_path, "pull", name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "mobilenet_v2, resnet50" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
+    """An option that does not exist is told apart from something that went wrong."""
+    done = topfive(tmp_path, "classify", "--no-such-option", "x.jpg")
+    assert done.returncode == 2
+
+
+def test_every_bad_setting_is_named_and_no_secret(tmp_path: Path) -> None:
+    """All wrong and unknown variables are told at once, without the keys that were given."""
+    wrong = {
+        "port": "no-port",
+        "workers": "0",
+        "slots": "many",
+        "queue": "-1",
+        "engine": "steam",
+        "max_pixels": "1e99",
+        "request_timeout_s": "0",
+        "rate_limit": "often",
+        "log_level": "loud",
+        "api_keys": "my-secret-key",
+        "api_keyz": "1",
+    }
+    done = topfive(tmp_path, "serve", **wrong)
+    assert (done.returncode, done.stdout) == (1, "")
+    for name in wrong:
+        assert f"TOPFIVE_{name.upper()}" in done.stderr
+    assert "my-secret-key" not in done.stderr
+    assert "Traceback" not in done.stderr
