@@ -211,16 +211,17 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
 
     Raises SettingsError that names every bad or unknown variable at once.
     """
-    values: dict[str, Any] = {
-        field: environment[name] for name, field in STANDARD_NAMES.items() if environment.get(name)
+    names = {field: name for name, field in STANDARD_NAMES.items() if environment.get(name)}
+    names |= {
+        name.removeprefix(PREFIX).lower(): name
+        for name in environment
+        if name.startswith(PREFIX) and name not in RESERVED_NAMES
     }
-    for name, value in environment.items():
-        if name.startswith(PREFIX) and name not in RESERVED_NAMES:
-            values[name.removeprefix(PREFIX).lower()] = value
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate({field: environment[name] for field, name in names.items()})
     except ValidationError as error:
-        raise SettingsError(_describe(error)) from error
+        # The library's own text would quote values, and some of them are secrets.
+        raise SettingsError(_describe(error, names)) from None
 
 
 def variable_name(field: str) -> str:
@@ -232,14 +233,14 @@ def variable_name(field: str) -> str:
 RESERVED_NAMES = frozenset({"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS"})
 
 
-def _describe(error: ValidationError) -> str:
-    lines = [_describe_one(one) for one in error.errors(include_url=False)]
+def _describe(error: ValidationError, names: Mapping[str, str]) -> str:
+    lines = [_describe_one(one, names) for one in error.errors(include_url=False)]
     return "These settings are wrong:\n" + "\n".join(f"  {line}" for line in sorted(lines))
 
 
-def _describe_one(problem: Any) -> str:
+def _describe_one(problem: Any, names: Mapping[str, str]) -> str:
     field = str(problem["loc"][0])
-    name = variable_name(field)
+    name = names.get(field) or variable_name(field)
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
     if field == "api_keys":

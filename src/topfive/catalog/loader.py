@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from topfive.bundles.manifest import MANIFEST_FILE, parse_manifest
@@ -81,6 +82,11 @@ def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> Non
 
     With `is_shown` its progress goes to standard error. Raises WeightsRefused with its last line.
     """
+    if find_spec("torch") is None:
+        raise WeightsRefused(
+            f"There is no bundle of {options.model}, and without torch none can be made here. "
+            f"Install requirements-torch.txt, or copy a bundle into {options.models_dir}."
+        )
     command = [sys.executable, "-m", "topfive", *_pull_arguments(options)]
     done = subprocess.run(  # noqa: S603 - our own program, no shell
         command,

@@ -7,6 +7,7 @@ import click
 from topfive.catalog.loader import locate_bundle, pull_in_own_process
 from topfive.errors import OperatorError
 from topfive.settings import Settings, read_settings
+from topfive.telemetry.logs import configure_logs, get_logger
 from topfive.wiring import choose_sizing, wanted_model
 
 
@@ -30,6 +31,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = read_settings().model_copy(update=given)
+    configure_logs(settings.log_options)
     _pull_if_missing(settings)
     serve_until_stopped(settings, choose_sizing(settings), _load_app)
 
@@ -38,10 +40,10 @@ def _pull_if_missing(settings: Settings) -> None:
     options = wanted_model(settings)
     try:
         if locate_bundle(options) is None:
-            click.echo(f"There is no bundle of {options.model} yet: pulling it.", err=True)
+            get_logger().info("model_pulling", model=options.model)
             pull_in_own_process(options, is_shown=True)
     except OperatorError as error:
-        click.echo(f"Warning: {error}", err=True)
+        get_logger().warning("model_not_pulled", reason=str(error))
 
 
 def _load_app(settings: Settings) -> Any:

@@ -4,10 +4,10 @@ from queue import LifoQueue
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from topfive.engines.contract import EngineSource
+from topfive.engines.quiet_openvino import openvino as ov
 from topfive.errors import EngineRefused
 
 _PRECISION_HINTS = {"f32": "f32", "bf16": "bf16"}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -30,6 +29,7 @@ from topfive.bundles.manifest import (
 from topfive.bundles.store import hash_file
 from topfive.classify.topk import softmax, top_classes
 from topfive.engines.contract import EngineSource
+from topfive.engines.quiet_openvino import openvino as ov
 from topfive.engines.torch_engine import TorchEngine
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import WeightsRefused

@@ -17,6 +17,8 @@ from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
 from topfive.training.weights import StateDict, fetch_weights, load_state_dict
 
+_CLASSIFIER_BIAS = {"mobilenet_v2": "classifier.1.bias", "resnet50": "fc.bias"}
+
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
@@ -52,7 +54,7 @@ def _pull(options: PullOptions) -> Path:
     with TemporaryDirectory(dir=options.root, prefix=".fetching-") as folder:
         file, version = _obtain_file(options, official, Path(folder))
         state_dict = load_state_dict(file)
-    labels = _labels(options.labels_file, official, _count_classes(state_dict))
+    labels = _labels(options.labels_file, official, _count_classes(options.name, state_dict))
     plan = BundlePlan(
         name=options.name,
         version=version,
@@ -99,12 +101,12 @@ def _official_metrics(official: Any) -> dict[str, float]:
     return {"imagenet_top1": measured["acc@1"] / 100, "imagenet_top5": measured["acc@5"] / 100}
 
 
-def _count_classes(state_dict: StateDict) -> int:
-    """Read the number of classes off the last weight, the classifier's bias."""
-    last = list(state_dict.values())[-1]
-    if last.ndim != 1:
-        raise WeightsRefused("The weights do not end with a classifier's bias.")
-    return int(last.shape[0])
+def _count_classes(architecture: str, state_dict: StateDict) -> int:
+    """Read the number of classes off the classifier's bias; raises WeightsRefused without one."""
+    bias = state_dict.get(_CLASSIFIER_BIAS[architecture])
+    if bias is None or bias.ndim != 1:
+        raise WeightsRefused(f"The weights are not of {architecture}: they have no classifier.")
+    return int(bias.shape[0])
 
 
 def _labels(labels_file: Path | None, official: Any, classes: int) -> tuple[str, ...]:
