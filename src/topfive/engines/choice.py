@@ -7,6 +7,7 @@ from topfive.engines.contract import Engine, EngineCandidate, EngineOptions, Eng
 from topfive.errors import EngineRefused
 
 _NATIVE_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+_TORCH_PRECISIONS = ("auto", "f32")
 _CUDA_DEVICE = Path("/dev/nvidiactl")
 
 
@@ -17,7 +18,7 @@ def engine_candidates(options: EngineOptions, cpu_flags: frozenset[str]) -> list
     """
     if options.engine == "torch":
         return [EngineCandidate("torch", _torch_precision(options), "asked for")]
-    if options.engine == "auto" and _may_have_cuda():
+    if options.engine == "auto" and options.precision in _TORCH_PRECISIONS and _may_have_cuda():
         cuda = EngineCandidate("torch", _torch_precision(options), "a CUDA device is there")
         return [cuda, *_openvino_candidates(options, cpu_flags)]
     return _openvino_candidates(options, cpu_flags)
@@ -52,7 +53,7 @@ def _openvino_candidates(
 
 
 def _torch_precision(options: EngineOptions) -> str:
-    if options.precision not in ("auto", "f32"):
+    if options.precision not in _TORCH_PRECISIONS:
         raise EngineRefused(
             f"The torch engine computes in f32, not {options.precision}. "
             "Set TOPFIVE_PRECISION=f32, or TOPFIVE_ENGINE=openvino."

@@ -1,6 +1,7 @@
 """Failures told from below the app, to clients whose requests never reach it."""
 
 import json
+from http import HTTPStatus
 from uuid import uuid4
 
 from topfive.errors import Failure
@@ -17,9 +18,9 @@ def refusal(failure: Failure) -> bytes:
         "code": failure.code,
         "request_id": request_id,
     }
-    body = json.dumps(problem).encode()
+    body = json.dumps(problem, separators=(",", ":")).encode()
     head = (
-        f"HTTP/1.1 {failure.status} {failure.code}\r\nConnection: close\r\n"
+        f"HTTP/1.1 {failure.status} {HTTPStatus(failure.status).phrase}\r\nConnection: close\r\n"
         "Content-Type: application/problem+json\r\n"
         f"X-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
     )

@@ -1,0 +1,1 @@
+"""topfive held equal to the libraries it stands in for, and its engines to each other."""

@@ -1,0 +1,163 @@
+"""Which engines are tried, in which order, and why."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from topfive.engines import EngineOptions, EngineSource, choice, engine_candidates, open_engine
+from topfive.engines.contract import EngineCandidate
+from topfive.errors import EngineRefused
+
+PLAIN = frozenset({"avx2", "avx512f"})
+
+
+@pytest.fixture(autouse=True)
+def _no_cuda(monkeypatch, tmp_path):
+    """Let no test depend on this machine's devices."""
+    monkeypatch.setattr(choice, "_CUDA_DEVICE", tmp_path / "nothing")
+
+
+@pytest.fixture
+def tiny_source(tiny_bundle):
+    """What an engine must know to run the tiny bundle."""
+    manifest = tiny_bundle.manifest
+    return EngineSource(
+        architecture=manifest.architecture,
+        architecture_options=manifest.architecture_options,
+        classes=manifest.classes,
+        side=manifest.input.crop,
+        mean=manifest.input.mean,
+        std=manifest.input.std,
+        graph_file=tiny_bundle.folder / "model.xml",
+        weights_file=tiny_bundle.folder / "weights.safetensors",
+    )
+
+
+def _names(options: EngineOptions, flags: frozenset[str]) -> list[str]:
+    return [f"{one.engine} {one.precision}" for one in engine_candidates(options, flags)]
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_native_bf16_is_tried_before_f32(flag):
+    """A CPU that computes in bf16 by itself is given the chance, and f32 stands behind it."""
+    for engine in ("auto", "openvino"):
+        found = engine_candidates(EngineOptions(engine), PLAIN | {flag})
+        assert [one.precision for one in found] == ["bf16", "f32"]
+        assert flag in found[0].reason
+
+
+def test_other_cpus_compute_in_f32():
+    """Without native bf16 only f32 is tried, and the reason says so."""
+    (only,) = engine_candidates(EngineOptions(), PLAIN)
+    assert (only.engine, only.precision) == ("openvino", "f32")
+    assert "no native bf16" in only.reason
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16", "int8"])
+def test_a_precision_asked_for_is_the_only_one_tried(precision):
+    """An operator's choice is not overruled by what the CPU has."""
+    flags = PLAIN | {"avx512_bf16"}
+    assert _names(EngineOptions("openvino", precision), flags) == [f"openvino {precision}"]
+    assert _names(EngineOptions("auto", precision), flags) == [f"openvino {precision}"]
+
+
+def test_a_cuda_device_comes_first(monkeypatch, tmp_path):
+    """Where there is a CUDA device, torch is tried first and OpenVINO stands behind it."""
+    device = tmp_path / "device"
+    device.touch()
+    monkeypatch.setattr(choice, "_CUDA_DEVICE", device)
+    flags = PLAIN | {"bf16"}
+    assert _names(EngineOptions(), flags) == ["torch f32", "openvino bf16", "openvino f32"]
+    assert _names(EngineOptions("openvino"), flags) == ["openvino bf16", "openvino f32"]
+
+
+def test_torch_when_asked_for():
+    """Torch is tried alone, in f32, where it is asked for."""
+    assert _names(EngineOptions("torch"), PLAIN) == ["torch f32"]
+    assert _names(EngineOptions("torch", "f32"), PLAIN) == ["torch f32"]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_torch_in_another_precision_is_refused(precision):
+    """The message says what to set instead."""
+    with pytest.raises(EngineRefused, match="TOPFIVE_PRECISION=f32"):
+        engine_candidates(EngineOptions("torch", precision), PLAIN)
+
+
+def test_int8_is_not_in_a_bundle(tiny_source):
+    """A precision for which a bundle has no graph is refused with those that it has."""
+    with pytest.raises(EngineRefused, match="auto, f32, bf16"):
+        open_engine(tiny_source, EngineCandidate("openvino", "int8", ""), 1)
+
+
+@pytest.mark.parametrize("kind", ["openvino", "torch"])
+def test_an_opened_engine_tells_what_it_is(tiny_source, kind):
+    """An engine has a name, a precision and a device, and scores pixels with one value a class."""
+    engine = open_engine(tiny_source, EngineCandidate(kind, "f32", ""), 1)
+    assert (engine.name, engine.precision) == (kind, "f32")
+    assert engine.device in {"cpu", "cuda"}
+    scores = engine.infer(np.zeros((1, 64, 64, 3), np.uint8))
+    assert scores.shape == (10,)
+    assert scores.dtype == np.float32
+    engine.close()
+
+
+def test_answers_do_not_change_under_later_ones(tiny_source):
+    """What an engine returned is the caller's own: the next inference does not overwrite it."""
+    engine = open_engine(tiny_source, EngineCandidate("openvino", "f32", ""), 1)
+    first = engine.infer(np.zeros((1, 64, 64, 3), np.uint8))
+    copy = first.copy()
+    second = engine.infer(np.full((1, 64, 64, 3), 200, np.uint8))
+    assert (first == copy).all()
+    assert (first != second).any()
+    engine.close()
+
+
+def test_a_missing_graph_is_refused(tiny_source, tmp_path):
+    """A graph file that is not there is refused, not an unforeseen error."""
+    source = EngineSource(
+        **{name: getattr(tiny_source, name) for name in EngineSource.__slots__}
+        | {"graph_file": tmp_path / "nothing.xml"}
+    )
+    with pytest.raises(EngineRefused, match=r"nothing\.xml"):
+        open_engine(source, EngineCandidate("openvino", "f32", ""), 1)
+
+
+MISSING_LIBRARY = """
+import sys
+sys.modules[sys.argv[1]] = None
+from pathlib import Path
+from topfive.engines import EngineSource, open_engine
+from topfive.engines.contract import EngineCandidate
+from topfive.errors import EngineRefused
+folder, side = Path("."), (0.5, 0.5, 0.5)
+source = EngineSource("mobilenet_v2", {}, 10, 64, side, side, folder, folder)
+try:
+    open_engine(source, EngineCandidate("torch", "f32", ""), 1)
+except EngineRefused as refusal:
+    print(refusal)
+"""
+
+
+@pytest.mark.parametrize("library", ["torch", "torchvision"])
+def test_a_missing_library_is_refused_in_plain_words(library):
+    """Without torch or torchvision, the torch engine says what to install."""
+    done = subprocess.run(
+        [sys.executable, "-c", MISSING_LIBRARY, library],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "requirements-torch.txt" in done.stdout, done.stderr
+
+
+def test_openvino_comes_without_its_telemetry():
+    """Importing the engine never imports the package that tells a third party of it."""
+    code = (
+        "import sys, topfive.engines.openvino_engine;"
+        "print(sys.modules['openvino_telemetry'], 'openvino' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "True"]

@@ -1,0 +1,68 @@
+"""Log lines: of one shape, whoever writes them."""
+
+import json
+import logging
+import warnings
+
+import pytest
+
+from topfive.telemetry.logs import LogOptions, configure_logs, get_logger
+
+
+def test_a_line_is_one_json_object(capsys):
+    """The event, its fields, its level and its time are in one object on standard error."""
+    configure_logs(LogOptions("info", "json"))
+    get_logger().warning("something", answer=42)
+    captured = capsys.readouterr()
+    line = json.loads(captured.err)
+    assert (line["event"], line["level"], line["answer"]) == ("something", "warning", 42)
+    assert line["timestamp"].endswith("Z")
+    assert captured.out == ""
+
+
+def test_what_is_below_the_level_is_left_out(capsys):
+    """At level error, a warning is not written; an error is."""
+    configure_logs(LogOptions("error", "json"))
+    get_logger().warning("quiet")
+    logging.getLogger("gunicorn.error").warning("quiet too")
+    get_logger().error("loud")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+def test_libraries_write_the_same_shape(capsys):
+    """What comes by Python's own logging is JSON with the same keys."""
+    configure_logs(LogOptions("info", "json"))
+    logging.getLogger("some.library").info("hello %s", "you")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["level"]) == ("hello you", "info")
+    assert "timestamp" in line
+
+
+def test_an_exception_is_one_field(capsys):
+    """A traceback stays inside its line."""
+    configure_logs(LogOptions("info", "json"))
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        get_logger().exception("failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: broken" in json.loads(line)["exception"]
+
+
+def test_a_person_gets_plain_text(capsys):
+    """The console format is readable, and without colours where nobody looks."""
+    configure_logs(LogOptions("info", "console"))
+    get_logger().info("starting", port=5000)
+    written = capsys.readouterr().err
+    assert "starting" in written
+    assert "port=5000" in written
+    assert "\x1b[" not in written
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_details_of_pictures_stay_out(capsys, log_format):
+    """Pillow's messages and warnings about a caller's picture are not written."""
+    configure_logs(LogOptions("debug", log_format))
+    logging.getLogger("PIL.PngImagePlugin").warning("secret of a picture")
+    warnings.warn_explicit("secret of a picture", UserWarning, "x.py", 1, "PIL.TiffImagePlugin")
+    assert "secret" not in capsys.readouterr().err

@@ -1,0 +1,378 @@
+"""The use cases: predict, health, describe, stop."""
+
+import io
+import json
+import logging
+from datetime import UTC, datetime
+from threading import Event, Thread
+from time import monotonic, sleep
+
+import pytest
+import structlog
+
+from tests import pictures
+from topfive.admission.capacity import Deadline, Gate, Load
+from topfive.admission.memory import MemoryBudget
+from topfive.catalog.catalog import Catalog
+from topfive.classify.classifier import load_classifier
+from topfive.engines import EngineOptions
+from topfive.errors import (
+    DeadlineExceeded,
+    EmptyFile,
+    Failure,
+    ImageTooLarge,
+    InvalidImage,
+    ModelNotFound,
+    ModelUnavailable,
+    OutOfMemory,
+    Overloaded,
+    ShuttingDown,
+    UnsupportedFormat,
+)
+from topfive.images.limits import ImageLimits
+from topfive.machine.sizing import Sizing
+from topfive.predictions import ImageInfo, ModelRef, Timings
+from topfive.service import STALLED_AFTER_S, Answered, NoRecovery, Service, ServiceLimits
+from topfive.settings import parse_settings
+from topfive.telemetry.logs import LogOptions, configure_logs
+from topfive.wiring import build_service
+
+SIZING = Sizing(workers=1, slots=1, queue=1, decoding_bytes=10**9, reason="a test")
+LIMITS = ServiceLimits(ImageLimits(), 30.0)
+
+
+def _service(catalog: Catalog, gate: Gate | None = None, memory_bytes: int = 10**9) -> Service:
+    return Service(catalog, gate or Gate(1, 1), MemoryBudget(memory_bytes), SIZING, LIMITS)
+
+
+def _later() -> Deadline:
+    return Deadline.after(30)
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_bundle):
+    """The tiny bundle in OpenVINO."""
+    options = EngineOptions("openvino", "f32", 1)
+    loaded = load_classifier(tiny_bundle, options, ImageLimits(), frozenset())
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def catalog(classifier):
+    """A catalog in which the tiny model serves."""
+    one = Catalog("tiny")
+    one.publish(classifier)
+    return one
+
+
+@pytest.fixture
+def service(catalog):
+    """A service with one slot and one place to wait."""
+    return _service(catalog)
+
+
+def test_a_picture_gets_its_prediction(service):
+    """The answer names the model, the classes, the picture and where the time went."""
+    found = service.predict(pictures.jpeg(), _later())
+    assert found.model == ModelRef("tiny", "1")
+    assert len(found.classes) == 5
+    assert found.image == ImageInfo("JPEG", 96, 64)
+    timings = found.timings
+    assert min(timings.decode_ms, timings.inference_ms) > 0
+    assert timings.queue_ms >= 0
+    assert timings.total_ms >= timings.queue_ms + timings.decode_ms + timings.inference_ms
+
+
+def test_as_many_classes_as_asked_for(service):
+    """`top_k` counts the classes, up to those that the model has."""
+    assert len(service.predict(pictures.png(), _later(), top_k=1).classes) == 1
+    assert len(service.predict(pictures.png(), _later(), top_k=100).classes) == 10
+
+
+@pytest.mark.parametrize(
+    ("data", "failure"),
+    [
+        (b"", EmptyFile),
+        (b"text", UnsupportedFormat),
+        (pictures.forged_png(30_000, 30_000), ImageTooLarge),
+        (pictures.forged_png(10, 10), InvalidImage),
+    ],
+)
+def test_bad_pictures_fail_and_leave_nothing(catalog, data, failure):
+    """Whatever fails, places, permits and leases come back."""
+    gate = Gate(1, 0)
+    service = _service(catalog, gate)
+    for _ in range(3):
+        with pytest.raises(failure):
+            service.predict(data, _later())
+    assert gate.load() == Load(0, 0)
+    assert catalog.lease_count == 0
+    assert service.predict(pictures.png(), _later()).classes
+
+
+def test_what_is_refused_by_its_header_needs_no_place(catalog):
+    """A full service still tells a bad picture from a good one."""
+    gate = Gate(1, 0)
+    service = _service(catalog, gate)
+    with gate.ticket():
+        with pytest.raises(UnsupportedFormat):
+            service.predict(b"text", _later())
+        with pytest.raises(Overloaded):
+            service.predict(pictures.png(), _later())
+
+
+def test_another_model_or_version_is_not_found(service):
+    """What is asked for by name is that or nothing."""
+    assert service.predict(pictures.png(), _later(), model="tiny", version="1").classes
+    with pytest.raises(ModelNotFound):
+        service.predict(pictures.png(), _later(), model="other")
+    with pytest.raises(ModelNotFound):
+        service.predict(pictures.png(), _later(), version="2")
+
+
+def test_without_a_model_there_is_no_prediction():
+    """A service whose model is missing says so, and since when it may help to ask again."""
+    service = _service(Catalog("tiny"))
+    with pytest.raises(ModelUnavailable) as refusal:
+        service.predict(pictures.png(), _later())
+    assert refusal.value.retry_after_s
+
+
+def test_expired_work_never_reaches_the_model(catalog):
+    """Past its deadline a picture is neither decoded nor classified."""
+    service = _service(catalog)
+    with pytest.raises(DeadlineExceeded):
+        service.predict(pictures.forged_png(10, 10), Deadline.after(-1))
+
+
+def test_work_for_a_client_that_has_gone_is_not_done(catalog):
+    """Whoever hung up while waiting is not decoded for, and what was held comes back."""
+    gate = Gate(1, 0)
+    service = _service(catalog, gate)
+    with pytest.raises(DeadlineExceeded, match="went away"):
+        service.predict(pictures.forged_png(10, 10), _later(), is_abandoned=lambda: True)
+    assert gate.load() == Load(0, 0)
+
+
+def test_a_picture_beyond_the_memory_is_refused(catalog):
+    """Where decoding would take more than there is, it does not begin."""
+    service = _service(catalog, memory_bytes=1000)
+    with pytest.raises(OutOfMemory):
+        service.predict(pictures.png(), _later())
+    with pytest.raises(Failure, match="damaged"):
+        service.predict(pictures.forged_png(1, 1), _later())
+
+
+def test_health_tells_the_three_states(classifier):
+    """Unavailable, degraded on the stand-in, healthy on the wanted model."""
+    catalog = Catalog("wanted")
+    service = _service(catalog)
+    health = service.health()
+    assert (health.status, health.is_loaded, health.model) == ("unavailable", False, "wanted")
+    assert health.model_version is None
+    assert health.reason
+    assert not service.is_ready()
+    catalog.publish_fallback(classifier, "Its weights are not here.")
+    health = service.health()
+    assert (health.status, health.is_loaded, health.model) == ("degraded", True, "tiny")
+    assert health.reason == "Its weights are not here."
+    assert service.is_ready()
+    catalog.publish(classifier)
+    health = service.health()
+    assert (health.status, health.model_version, health.reason) == ("healthy", "1", None)
+
+
+def test_health_has_a_clock(service):
+    """The time is now in UTC, and the uptime only grows."""
+    first, second = service.health(), service.health()
+    assert first.at.tzinfo is UTC
+    assert abs((datetime.now(UTC) - first.at).total_seconds()) < 60
+    assert 0 <= first.uptime_s <= second.uptime_s
+
+
+def test_a_draining_service_finishes_but_is_not_ready(service):
+    """Who already came in is answered; load balancers are told to look elsewhere."""
+    assert service.is_ready()
+    service.drain()
+    assert not service.is_ready()
+    assert service.predict(pictures.png(), _later()).classes
+    assert service.health().status == "healthy"
+
+
+def test_a_closed_service_refuses(tiny_folder):
+    """After closing nothing is taken on, the model is gone and recovery has stopped."""
+
+    class Stoppable:
+        stopped = False
+
+        def stop(self) -> None:
+            self.stopped = True
+
+    recovery = Stoppable()
+    service = build_service(_settings(tiny_folder))
+    service.recover_with(recovery)
+    service.close()
+    assert recovery.stopped
+    assert not service.is_ready()
+    with pytest.raises(ShuttingDown) as refusal:
+        service.predict(pictures.png(), _later())
+    assert refusal.value.retry_after_s == 1
+    assert service.health().status == "unavailable"
+
+
+def test_no_recovery_can_be_stopped():
+    """The stand-in for no recovery does nothing."""
+    NoRecovery().stop()
+
+
+def test_stuck_work_makes_it_not_ready(catalog, monkeypatch):
+    """A prediction that goes on for too long is seen, and takes the worker out of service."""
+    gate = Gate(2, 0)
+    service = _service(catalog, gate)
+    assert service.oldest_run_s() == 0
+    with gate.permit(_later()):
+        assert service.is_ready()
+        now_s = monotonic()
+        monkeypatch.setattr(
+            "topfive.admission.capacity.monotonic", lambda: now_s + STALLED_AFTER_S + 1
+        )
+        assert service.oldest_run_s() > STALLED_AFTER_S
+        assert not service.is_ready()
+    assert service.is_ready()
+
+
+def test_a_picture_waits_for_its_turn(catalog):
+    """With one slot taken a second picture waits in the queue, and then is answered."""
+    gate, may_leave, answers = Gate(1, 1), Event(), []
+    service = _service(catalog, gate)
+
+    def hold() -> None:
+        with gate.ticket(), gate.permit(_later()):
+            may_leave.wait(30)
+
+    threads = [
+        Thread(target=hold),
+        Thread(target=lambda: answers.append(service.predict(pictures.png(), _later()))),
+    ]
+    for count, thread in enumerate(threads, start=1):
+        thread.start()
+        while sum((gate.load().working, gate.load().waiting)) < count:
+            sleep(0.001)
+    with pytest.raises(Overloaded):
+        service.predict(pictures.png(), _later())
+    may_leave.set()
+    for thread in threads:
+        thread.join()
+    assert answers[0].timings.queue_ms > 0
+
+
+def test_it_describes_itself(service, classifier):
+    """What is served, what was wanted, the sizes and the limits."""
+    described = service.describe()
+    assert described.state.serving is classifier
+    assert (described.wanted, described.sizing, described.limits) == ("tiny", SIZING, LIMITS)
+
+
+def _answered(**changes) -> Answered:
+    values = {
+        "route": "/predict",
+        "method": "POST",
+        "status": 200,
+        "code": None,
+        "request_id": "abc",
+        "duration_ms": 12.345,
+        "timings": Timings(1.111, 2.222, 3.333, 6.666),
+    }
+    return Answered(**(values | changes))
+
+
+def _logged(service: Service, level: str, *answers: Answered) -> list[dict]:
+    configure_logs(LogOptions(level, "json"))
+    stream = io.StringIO()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(stream))
+    for answered in answers:
+        service.record(answered)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_request_is_one_log_line(catalog):
+    """The line has the route, the outcome and the times, and nothing of the picture."""
+    failed = _answered(status=400, code="invalid_image", timings=None)
+    good, bad = _logged(_service(catalog), "info", _answered(), failed)
+    timestamp = good.pop("timestamp")
+    assert datetime.fromisoformat(timestamp).tzinfo
+    assert good == {
+        "event": "request",
+        "level": "info",
+        "route": "/predict",
+        "method": "POST",
+        "status": 200,
+        "request_id": "abc",
+        "duration_ms": 12.35,
+        "queue_ms": 1.11,
+        "decode_ms": 2.22,
+        "inference_ms": 3.33,
+    }
+    assert bad["code"] == "invalid_image"
+    assert "queue_ms" not in bad
+
+
+def test_health_checks_do_not_fill_the_log(catalog):
+    """Probes are logged at debug level only."""
+    probes = [_answered(route=route) for route in ("/health", "/livez", "/readyz")]
+    assert _logged(_service(catalog), "info", *probes) == []
+    assert len(_logged(_service(catalog), "debug", *probes)) == 3
+
+
+def _settings(model, **others):
+    variables = {"TOPFIVE_MODEL": str(model), "TOPFIVE_ENGINE": "openvino"}
+    return parse_settings(variables | others)
+
+
+def test_wiring_joins_a_service_that_predicts(tiny_folder, tmp_path):
+    """From settings alone comes a service that answers."""
+    service = build_service(_settings(tiny_folder, TOPFIVE_SLOTS="2", TOPFIVE_QUEUE="3"))
+    try:
+        assert service.health().status == "healthy"
+        assert service.predict(pictures.webp(), _later()).image.format == "WEBP"
+        assert (service.describe().sizing.slots, service.describe().sizing.queue) == (2, 3)
+    finally:
+        service.close()
+
+
+def test_wiring_serves_the_fallback_while_the_model_is_missing(tiny_folder, tmp_path):
+    """Without the wanted model the stand-in answers, and the reason is fit for anyone."""
+    missing = tmp_path / "secret-place" / "wanted"
+    service = build_service(_settings(missing, TOPFIVE_FALLBACK_MODEL=str(tiny_folder)))
+    try:
+        health = service.health()
+        assert (health.status, health.model) == ("degraded", "tiny")
+        assert health.reason == "The bundle of wanted is damaged. The service's log says more."
+        assert service.predict(pictures.png(), _later()).model.name == "tiny"
+    finally:
+        service.close()
+
+
+@pytest.mark.parametrize("fallback", ["", "no-such-model"])
+def test_wiring_survives_without_any_model(tmp_path, fallback):
+    """A service with nothing to serve starts all the same, and says so."""
+    settings = _settings(
+        tmp_path / "wanted",
+        TOPFIVE_FALLBACK_MODEL=fallback,
+        TOPFIVE_MODELS_DIR=str(tmp_path),
+    )
+    service = build_service(settings)
+    try:
+        assert service.health().status == "unavailable"
+        with pytest.raises(ModelUnavailable):
+            service.predict(pictures.png(), _later())
+    finally:
+        service.close()
+
+
+def test_logging_is_configured_by_name():
+    """Every level that can be set is one that logging knows."""
+    for level in ("debug", "info", "warning", "error"):
+        configure_logs(LogOptions(level, "json"))
+        assert logging.getLogger().level == getattr(logging, level.upper())

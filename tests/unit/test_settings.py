@@ -1,0 +1,223 @@
+"""Settings: read once, checked all at once, frozen."""
+
+import hashlib
+import os
+import traceback
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from topfive.admission.keys import ApiKey
+from topfive.engines import EngineOptions
+from topfive.errors import SettingsError
+from topfive.images.limits import ImageLimits
+from topfive.machine.sizing import SizingOptions
+from topfive.settings import Settings, parse_settings, read_settings, variable_name
+from topfive.telemetry.logs import LogOptions
+
+DIGEST = hashlib.sha256(b"key").hexdigest()
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """An environment without any setting in it."""
+    for name in [*os.environ]:
+        if name.startswith("TOPFIVE_") or name in {"PORT", "WEB_CONCURRENCY"}:
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def _refusal(environment: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as refusal:
+        parse_settings(environment)
+    return str(refusal.value)
+
+
+def test_without_variables_the_defaults_hold():
+    """Nothing needs to be set, and the defaults are the promised ones."""
+    settings = parse_settings({"HOME": "/somewhere", "PATH": "/bin"})
+    assert settings == Settings()
+    assert (settings.model, settings.fallback_model, settings.weights) == ("mobilenet_v2", "", "")
+    assert (settings.engine, settings.precision, settings.port) == ("auto", "auto", 5000)
+    assert settings.rate_limit == "100/minute"
+    assert settings.request_timeout_s == 30
+    assert settings.image_limits == ImageLimits(10 * 1024 * 1024, 25_000_000)
+    assert settings.sizing_options == SizingOptions(None, None, None)
+    assert settings.accepted_keys == ()
+    assert settings.allowed_origins == ()
+
+
+def test_every_field_is_read_from_its_variable():
+    """Each setting is TOPFIVE_ and its name in capitals."""
+    settings = parse_settings(
+        {
+            "TOPFIVE_MODEL": " /models/birds/1 ",
+            "TOPFIVE_LABELS": "labels.txt",
+            "TOPFIVE_ENGINE": "OpenVINO",
+            "TOPFIVE_PRECISION": "BF16",
+            "TOPFIVE_WORKERS": "3",
+            "TOPFIVE_SLOTS": "2",
+            "TOPFIVE_QUEUE": "0",
+            "TOPFIVE_MAX_UPLOAD_BYTES": "1000",
+            "TOPFIVE_MAX_PIXELS": "2000",
+            "TOPFIVE_API_KEYS": f"{DIGEST}:admin",
+            "TOPFIVE_CORS_ORIGINS": "https://a.example, https://b.example,",
+            "TOPFIVE_LOG_LEVEL": "WARNING",
+            "TOPFIVE_LOG_FORMAT": "console",
+        }
+    )
+    assert settings.model == "/models/birds/1"
+    assert settings.labels == Path("labels.txt")
+    assert settings.engine_options(2) == EngineOptions("openvino", "bf16", 2)
+    assert settings.sizing_options == SizingOptions(3, 2, 0)
+    assert settings.image_limits == ImageLimits(1000, 2000)
+    assert settings.accepted_keys == (ApiKey(DIGEST, frozenset({"admin"})),)
+    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert settings.log_options == LogOptions("warning", "console")
+    assert variable_name("max_pixels") == "TOPFIVE_MAX_PIXELS"
+
+
+def test_empty_means_unset_where_that_makes_sense():
+    """Numbers and files that may be left to topfive are so by an empty variable."""
+    empty = dict.fromkeys(
+        ("TOPFIVE_WORKERS", "TOPFIVE_SLOTS", "TOPFIVE_QUEUE", "TOPFIVE_LABELS",
+         "TOPFIVE_RATE_LIMIT", "PORT", "WEB_CONCURRENCY"), ""
+    )  # fmt: skip
+    settings = parse_settings(empty)
+    assert settings.sizing_options == SizingOptions(None, None, None)
+    assert settings.labels is None
+    assert settings.rate_limit == ""
+    assert settings.port == 5000
+
+
+BAD = {
+    "TOPFIVE_MODEL": "",
+    "TOPFIVE_ENGINE": "tensorflow",
+    "TOPFIVE_PRECISION": "f64",
+    "TOPFIVE_HOST": "",
+    "TOPFIVE_PORT": "65536",
+    "TOPFIVE_WORKERS": "0",
+    "TOPFIVE_SLOTS": "many",
+    "TOPFIVE_QUEUE": "-1",
+    "TOPFIVE_MAX_UPLOAD_BYTES": "10MB",
+    "TOPFIVE_MAX_PIXELS": "80000001",
+    "TOPFIVE_REQUEST_TIMEOUT_S": "nan",
+    "TOPFIVE_RATE_LIMIT": "often",
+    "TOPFIVE_API_KEYS": "plain-text-key",
+    "TOPFIVE_TRUSTED_PROXIES": "17",
+    "TOPFIVE_LOG_LEVEL": "loud",
+    "TOPFIVE_LOG_FORMAT": "xml",
+}
+UNKNOWN = {"TOPFIVE_MODLE": "resnet50", "TOPFIVE_": "x", "TOPFIVE_API_KEY": "secret-by-mistake"}
+
+
+def test_every_bad_and_unknown_variable_is_told_at_once():
+    """One message names all of them, each on its own line, and no other."""
+    lines = _refusal({**BAD, **UNKNOWN, "TOPFIVE_FALLBACK_MODEL": "digits"}).splitlines()
+    assert lines[0] == "These settings are wrong:"
+    named = [line.strip().replace("=", " ").replace(":", " ").split()[0] for line in lines[1:]]
+    assert sorted(named) == sorted([*BAD, *UNKNOWN])
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_each_bad_variable_alone_is_refused(name):
+    """A single slip is enough, and its value can be read in the message."""
+    message = _refusal({name: BAD[name]})
+    assert name in message
+    assert name == "TOPFIVE_API_KEYS" or repr(BAD[name]) in message
+
+
+@pytest.mark.parametrize("value", ["inf", "0", "-1", "3601", ""])
+def test_a_timeout_is_a_sane_number(value):
+    """A deadline that never or always comes is refused."""
+    assert "TOPFIVE_REQUEST_TIMEOUT_S" in _refusal({"TOPFIVE_REQUEST_TIMEOUT_S": value})
+
+
+def test_an_unknown_variable_points_at_the_list():
+    """A misspelt name is refused without its value, with where to look."""
+    message = _refusal(UNKNOWN)
+    assert "TOPFIVE_MODLE is not a setting of topfive. See docs/settings.md" in message
+    assert "secret-by-mistake" not in message
+
+
+def test_api_keys_are_never_shown():
+    """Neither the message, nor a traceback, nor the settings' own text holds what was set."""
+    settings = {"TOPFIVE_API_KEYS": f"{DIGEST},plain-text-key", "TOPFIVE_PORT": "x"}
+    with pytest.raises(SettingsError) as refusal:
+        parse_settings(settings)
+    told = "".join(traceback.format_exception(refusal.value))
+    assert "entry 2" in told
+    assert "plain-text-key" not in told
+    assert DIGEST not in told
+    assert DIGEST not in repr(parse_settings({"TOPFIVE_API_KEYS": DIGEST}))
+
+
+def test_values_of_unknown_variables_are_not_in_a_traceback():
+    """A key under a misspelt name is not shown either."""
+    settings = {"TOPFIVE_API_KEY": "secret-by-mistake"}
+    with pytest.raises(SettingsError) as refusal:
+        parse_settings(settings)
+    assert "secret-by-mistake" not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_what_platforms_set_is_read():
+    """PORT and WEB_CONCURRENCY count, unless topfive's own variables are there."""
+    settings = parse_settings({"PORT": "8080", "WEB_CONCURRENCY": "4"})
+    assert (settings.port, settings.workers) == (8080, 4)
+    settings = parse_settings(
+        {"PORT": "8080", "TOPFIVE_PORT": "9", "WEB_CONCURRENCY": "4", "TOPFIVE_WORKERS": "2"}
+    )
+    assert (settings.port, settings.workers) == (9, 2)
+
+
+@pytest.mark.parametrize("name", ["PORT", "WEB_CONCURRENCY"])
+def test_a_bad_variable_of_a_platform_is_called_by_its_own_name(name):
+    """Whoever reads the message finds the variable that was really set."""
+    message = _refusal({name: "nonsense"})
+    assert f"  {name}='nonsense'" in message
+
+
+def test_the_test_suites_own_variables_are_left_alone():
+    """What names test data is no setting, and no mistake."""
+    assert parse_settings({"TOPFIVE_TEST_WEIGHTS": "a", "TOPFIVE_TEST_PHOTOS": "b"}) == Settings()
+
+
+def test_settings_cannot_be_changed():
+    """What was read at start holds until the end."""
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+def test_the_environment_wins_over_the_file(clean, tmp_path):
+    """`.env` fills in what the environment does not say."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("TOPFIVE_PORT=1111\nTOPFIVE_MODEL=resnet50\nOTHER=1\n# no\n", "utf-8")
+    clean.setenv("TOPFIVE_PORT", "2222")
+    settings = read_settings(dotenv)
+    assert (settings.port, settings.model) == (2222, "resnet50")
+
+
+def test_mistakes_in_the_file_are_told_too(clean, tmp_path):
+    """A bad line in `.env` is reported beside those in the environment."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("TOPFIVE_PORTT=1111\nTOPFIVE_QUEUE=some\nTOPFIVE_HOST\n", "utf-8")
+    clean.setenv("TOPFIVE_ENGINE", "steam")
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(dotenv)
+    for name in ("TOPFIVE_PORTT", "TOPFIVE_QUEUE", "TOPFIVE_HOST", "TOPFIVE_ENGINE"):
+        assert name in str(refusal.value)
+
+
+def test_no_file_is_fine(clean, tmp_path):
+    """`.env` need not be there."""
+    assert read_settings(tmp_path / "nothing") == Settings()
+
+
+def test_reading_leaves_the_environment_as_it_was(clean, tmp_path):
+    """What is in `.env` does not leak into the process's environment."""
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("TOPFIVE_PORT=1111\n", "utf-8")
+    read_settings(dotenv)
+    assert "TOPFIVE_PORT" not in os.environ
