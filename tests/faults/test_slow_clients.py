@@ -98,3 +98,28 @@ def test_clients_that_do_not_read_hold_nobody(tiny_folder: Path, tmp_path: Path)
             assert server.upload(jpeg()).status == 200
         assert clients[0].recv(12) == b"HTTP/1.1 200"
     assert not server.events("unforeseen_error")
+
+
+def test_half_uploads_take_bounded_memory(tiny_folder: Path, tmp_path: Path) -> None:
+    """When many large uploads stay half done, further ones are refused and others are served."""
+    half = HEAD + b"Content-Length: 10000000\r\n\r\n" + bytes(4_000_000)
+    with (
+        run_server(tmp_path, model=str(tiny_folder), workers="1") as server,
+        ExitStack() as stack,
+    ):
+        refused = 0
+        for _ in range(60):
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            stack.enter_context(client)
+            try:
+                client.sendall(half)
+                client.settimeout(0.01)
+                refused += client.recv(12) == b"HTTP/1.1 503"
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                refused += 1
+        assert 5 < refused < 40
+        assert server.upload(jpeg()).status == 200
+        resident = Path(f"/proc/{server.worker_pids()[0]}/statm").read_text().split()[1]
+        assert int(resident) * 4096 < 600 * 1024**2

@@ -80,9 +80,9 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
         self._searched = 0
 
     @property
-    def has_begun(self) -> bool:
-        """Whether any byte of the next request has arrived."""
-        return bool(self._received)
+    def held_bytes(self) -> int:
+        """How much of the next request has arrived and not been handed on."""
+        return len(self._received)
 
     @property
     def has_head(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from topfive.errors import MalformedRequest, UploadTooSlow
+from topfive.errors import Failure, MalformedRequest, Overloaded, UploadTooSlow
 from topfive.server.connection import Connection
 from topfive.server.refusal import refusal
 from topfive.telemetry.logs import get_logger
@@ -27,6 +27,10 @@ from topfive.telemetry.logs import get_logger
 HEAD_ALLOWANCE_S = 10.0
 # How many threads of a worker may wait for bodies that are still under way.
 MAX_STREAMING = 16
+# A longer body is never collected: the app refuses it by its announced length alone.
+MAX_COLLECTED_BYTES = 64 * 1024 * 1024
+# What one worker's loop holds of requests that are not whole; beyond it, they are refused.
+MAX_HELD_BYTES = 128 * 1024 * 1024
 # How long a client may take to read an answer that did not go out at once.
 SEND_ALLOWANCE_S = 10.0
 # How long, and how much, is read after an answer that came before its request was whole.
@@ -49,6 +53,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._sending: set[Connection] = set()
         self._lingering: dict[Connection, int] = {}
         self._streaming = 0
+        self._held_bytes = 0
         self._reaped_s = 0.0
         self._body_allowance_s = float(self.cfg.graceful_timeout)
 
@@ -122,7 +127,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             return
         self._reaped_s = now_s
         for conn in [conn for conn in self._awaiting if conn.expires_s <= now_s]:
-            self._refuse(conn)
+            self._refuse(conn, UploadTooSlow(_TOO_SLOW))
         for conn in [conn for conn in self._sending if conn.expires_s <= now_s]:
             self._sending.discard(conn)
             self._drop(conn)
@@ -146,21 +151,30 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _collect(self, conn: Connection, _sock: Any = None) -> None:
         had_head = conn.has_head
-        try:
-            is_open = conn.collect()
-        except BlockingIOError:
+        if not self._read_into(conn):
             return
-        except OSError:
-            is_open = False
-        if not is_open:
-            self._drop(conn)
-            return
-        if not conn.has_head:
+        if self._held_bytes > MAX_HELD_BYTES:
+            self._refuse(conn, Overloaded("Too many slow uploads are under way. Try again later."))
+        if not conn.has_head or conn not in self._awaiting:
             return
         if not had_head:
             conn.expires_s = monotonic() + self._body_allowance_s
         if self._may_start(conn):
             self._start(conn)
+
+    def _read_into(self, conn: Connection) -> bool:
+        """Read what has arrived; False if there is nothing to go on with."""
+        before = conn.held_bytes
+        try:
+            is_open = conn.collect()
+        except BlockingIOError:
+            return False
+        except OSError:
+            is_open = False
+        self._held_bytes += conn.held_bytes - before
+        if not is_open:
+            self._drop(conn)
+        return is_open
 
     def _may_start(self, conn: Connection) -> bool:
         """Whether a thread may have this request: it is whole, too large, or there is room."""
@@ -168,27 +182,22 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if missing == 0:
             return True
         is_streamable = self._streaming < MAX_STREAMING
-        if is_streamable or self._max_body_bytes < missing < inf:
+        if is_streamable or MAX_COLLECTED_BYTES < missing < inf:
             conn.is_streaming = True
             self._streaming += 1
             return True
         return False
-
-    @property
-    def _max_body_bytes(self) -> float:
-        # Far more than this is refused by the app from the head alone.
-        return 64 * 1024 * 1024
 
     def _start(self, conn: Connection) -> None:
         self._forget(conn)
         conn.sock.read_until_s = conn.expires_s
         self.enqueue_req(conn)
 
-    def _refuse(self, conn: Connection) -> None:
-        """Tell a client that was too slow so, if it had begun at all, and close."""
-        if conn.has_begun:
+    def _refuse(self, conn: Connection, failure: Failure) -> None:
+        """Tell a client of a failure, if it had begun a request at all, and close."""
+        if conn.held_bytes:
             with suppress(OSError):
-                conn.sock.send(refusal(UploadTooSlow(_TOO_SLOW)))
+                conn.sock.send(refusal(failure))
         self._drop(conn)
 
     def _drop(self, conn: Connection) -> None:
@@ -197,7 +206,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         conn.close()
 
     def _forget(self, conn: Connection) -> None:
-        self._awaiting.discard(conn)
+        if conn in self._awaiting:
+            self._awaiting.discard(conn)
+            self._held_bytes -= conn.held_bytes
         self._unwatch(conn)
 
     def _send_rest(self, conn: Connection, fs: Any) -> None:
