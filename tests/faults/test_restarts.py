@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event
 
@@ -24,7 +25,7 @@ def answers_under_load(server: LiveServer, disturb: Callable[[], None]) -> list[
             except ConnectionRefusedError:
                 found.append("refused")
                 time.sleep(0.05)
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 found.append(type(error).__name__)
         return found
 
