@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from topfive.admission.capacity import Deadline
-from topfive.errors import Failure
+from topfive.errors import Failure, WeightsRefused
 from topfive.predictions import Prediction
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
@@ -37,7 +37,7 @@ def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
       TOPFIVE_MODEL=digits topfive classify three.png
     """
     settings = read_settings()
-    configure_logs(LogOptions("error", "console"))
+    configure_logs(LogOptions("critical", "console"))
     failed = 0
     with _open_service(settings) as service:
         for picture in pictures:
@@ -56,6 +56,11 @@ def _open_service(settings: Settings) -> Iterator[Service]:
     service = build_service(settings.model_copy(update={"slots": 1}))
     try:
         health = service.health()
+        if health.status == "unavailable":
+            raise WeightsRefused(
+                f"The model {health.model} is not ready; `topfive doctor` says why. Make it with "
+                f"`topfive pull {health.model}`, or try the one inside: TOPFIVE_MODEL=digits."
+            )
         if health.status == "degraded":
             click.echo(f"Note: {health.reason} {health.model} answers instead.", err=True)
         yield service
