@@ -54,7 +54,7 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str:
-        """The precision it computes in: `f32`, `bf16` or `int8`."""
+        """The precision it really computes in, such as `f32` or `bf16`."""
         ...
 
     @property

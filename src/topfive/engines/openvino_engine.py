@@ -62,7 +62,9 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
         raise EngineRefused(
             f"The graph {source.graph_file} takes {takes}, not pictures of side {source.side}."
         )
-    return OpenVinoEngine(compiled, precision, slots)
+    # On a CPU without bf16 OpenVINO computes in f32, whatever it was asked for.
+    computes_in = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    return OpenVinoEngine(compiled, computes_in, slots)
 
 
 def _compile_options(precision: str, slots: int) -> dict[str, str]:
