@@ -38,4 +38,9 @@ def _asset(package: str, filename: str) -> Response:
     if package not in _ASSET_PACKAGES:
         raise NotFound
     module, folder = _ASSET_PACKAGES[package]
-    return send_from_directory(str(files(module).joinpath(folder)), filename, max_age=86400)
+    root = str(files(module).joinpath(folder))
+    response = send_from_directory(root, filename, max_age=86400)
+    # Handed over in one piece: a megabyte in small blocks would keep a thread busy for long.
+    response.direct_passthrough = False
+    response.make_sequence()
+    return response
