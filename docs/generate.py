@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from topfive.errors import FAILURES
+from topfive.errors import FAILURES, Failure
 from topfive.settings import STANDARD_NAMES, Settings, variable_name
 
 ROOT = Path(__file__).parent.parent
@@ -15,13 +15,13 @@ WHAT_TO_DO = {
     "missing_file": "Send a multipart part called `file`, or the bytes with an `image/*` type.",
     "empty_file": "Send the picture's bytes; check the path that you gave to curl.",
     "unsupported_format": "Send JPEG, PNG, WebP, GIF, BMP or TIFF.",
-    "invalid_image": "Open the picture and save it again; it is damaged or cut off.",
+    "invalid_image": "Open the picture on your side and save it again.",
     "invalid_parameter": "Correct the query parameter that `detail` names.",
     "malformed_request": "Let a library build the request: `curl -F file=@photo.jpg`.",
     "unauthorized": "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
     "forbidden": "Use a key that has the scope which `detail` names.",
     "not_found": "See `GET /` for the addresses there are.",
-    "model_not_found": "Ask `GET /info` for the served model's name and version.",
+    "model_not_found": "Leave `model` and `version` away, or take them from `GET /info`.",
     "method_not_allowed": "Use a method that the `Allow` header names.",
     "upload_too_slow": "Try again over a faster line, or send a smaller file.",
     "file_too_large": "Send a smaller file; `GET /info` has the limit.",
@@ -29,10 +29,10 @@ WHAT_TO_DO = {
     "unsupported_media_type": "Send `multipart/form-data`, or `image/*` with the bytes alone.",
     "rate_limited": "Wait as many seconds as `Retry-After` says.",
     "internal_error": "Try again; if it stays, look for the request id in the service's log.",
-    "overloaded": "Wait as many seconds as `Retry-After` says, or add workers.",
-    "model_unavailable": "Wait; `GET /health` has the reason.",
+    "overloaded": "Wait as many seconds as `Retry-After` says; if it stays, add CPUs.",
+    "model_unavailable": "Wait as `Retry-After` says; `GET /health` has the reason.",
     "shutting_down": "Try again at once; another instance answers.",
-    "out_of_memory": "Send a smaller picture, or a JPEG.",
+    "out_of_memory": "Send a smaller picture, or a JPEG: it takes the least memory.",
     "deadline_exceeded": "Try again; if it stays, the service needs more CPUs.",
 }
 
@@ -78,16 +78,22 @@ def env_example() -> str:
 
 
 def errors_document() -> str:
-    """Make docs/errors.md; raises KeyError for a failure without advice."""
-    parts = ["# Failures", "", f"<!-- {_GENERATED} -->", ""]
-    parts += [
+    """Make docs/errors.md; raises LookupError that names every failure without advice."""
+    without = FAILURES.keys() ^ WHAT_TO_DO.keys()
+    if without:
+        raise LookupError(f"WHAT_TO_DO and topfive.errors differ in: {', '.join(sorted(without))}")
+    parts = [
+        "# Failures",
+        "",
+        f"<!-- {_GENERATED} -->",
+        "",
         "Every failure is answered as `application/problem+json` (RFC 9457). `code` is one of",
         "these words; the log line of the request has the same.",
         "",
     ]
     for code, failure in FAILURES.items():
-        meaning = (failure.__doc__ or "").splitlines()[0]
-        parts += [f"## {code}", "", f"Status {failure.status}. {meaning} {WHAT_TO_DO[code]}", ""]
+        parts += [f"## {code}", "", f"Status {failure.status}: *{failure.title}*", ""]
+        parts += [f"{_meaning(failure)} {WHAT_TO_DO[code]}".lstrip(), ""]
     return "\n".join(parts)
 
 
@@ -102,16 +108,22 @@ def main(arguments: list[str]) -> int:
     """Write the documents, or with --check name those that differ; returns the exit code."""
     differing = []
     for name, make in DOCUMENTS.items():
-        path = ROOT / name
-        if path.exists() and path.read_text("utf-8") == make():
+        path, text = ROOT / name, make()
+        if path.exists() and path.read_text("utf-8") == text:
             continue
         differing.append(name)
         if "--check" not in arguments:
-            path.write_text(make(), "utf-8")
+            path.write_text(text, "utf-8")
     if differing and "--check" in arguments:
         sys.stderr.write(f"Out of step: {', '.join(differing)}. Run `make docs`.\n")
         return 1
     return 0
+
+
+def _meaning(failure: type[Failure]) -> str:
+    """Take the first line of a failure's docstring, unless its title says the same."""
+    meaning = (failure.__doc__ or "").splitlines()[0]
+    return "" if meaning == failure.title else meaning
 
 
 def _default(name: str) -> str:
