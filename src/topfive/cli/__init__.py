@@ -17,7 +17,7 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="topfive")
 def commands() -> None:
-    r"""Upload a picture, get its five most likely classes.
+    """Upload a picture, get its five most likely classes.
 
     Settings come from TOPFIVE_* variables and from a .env file; docs/settings.md lists them.
 

@@ -26,7 +26,7 @@ from topfive.wiring import build_service
               help="How many classes to show.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
-    r"""Classify picture files without a server, with the same settings.
+    """Classify picture files without a server, with the same settings.
 
     One bad file does not stop the others; the exit code is 1 if any could not be classified.
 

@@ -35,7 +35,7 @@ class Finding:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> None:
-    r"""Show what topfive would choose on this machine, and why.
+    """Show what topfive would choose on this machine, and why.
 
     The exit code is 1 if the model cannot be loaded as things are.
 

@@ -22,7 +22,7 @@ _NETWORK_TIMEOUT_S = 20
 @click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
               help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
 def pull(name: str, weights: str | None, labels: Path | None, models_dir: Path | None) -> None:
-    r"""Make the bundle of a model: NAME is mobilenet_v2 or resnet50.
+    """Make the bundle of a model: NAME is mobilenet_v2 or resnet50.
 
     Prints the bundle's folder. A bundle that is there already is left as it is.
 

@@ -15,7 +15,7 @@ from topfive.wiring import choose_sizing, wanted_model
 @click.option("--host", help="The address to listen on, instead of TOPFIVE_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of TOPFIVE_PORT.")
 def serve(host: str | None, port: int | None) -> None:
-    r"""Serve the API with Gunicorn until told to stop.
+    """Serve the API with Gunicorn until told to stop.
 
     The model's bundle is made first where it is missing. If it cannot be had, the service starts
     all the same, says so in /health, and keeps trying.
