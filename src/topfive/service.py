@@ -11,7 +11,7 @@ from topfive.admission.capacity import Deadline, Gate
 from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog, CatalogState
 from topfive.classify.classifier import Classified, Classifier
-from topfive.errors import DeadlineExceeded, ShuttingDown
+from topfive.errors import DeadlineExceeded, Overloaded, ShuttingDown
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.machine.sizing import Sizing
@@ -151,6 +151,10 @@ class Service:
         is_stalled = self._gate.oldest_run_s() > STALLED_AFTER_S
         return self._catalog.state.serving is not None and not self._is_draining and not is_stalled
 
+    def overload(self, is_full: bool = False) -> Overloaded | None:
+        """Make the failure that a picture would meet now; None where there is a place for it."""
+        return self._gate.overload(is_full)
+
     def oldest_run_s(self) -> float:
         """Tell for how long the oldest prediction has been at work; 0 if none is."""
         return self._gate.oldest_run_s()
@@ -163,6 +167,10 @@ class Service:
         """Write the one log line of a request; health checks only at debug level."""
         level = DEBUG if answered.route in QUIET_ROUTES else INFO
         self._logger.log(level, "request", **_fields(answered))
+
+    def record_turned_away(self, count: int, code: str) -> None:
+        """Write one log line for uploads that were refused before they were read."""
+        self._logger.warning("turned_away", count=count, code=code)
 
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,12 +41,13 @@ def answers_under_load(server: LiveServer, disturb: Callable[[], None]) -> list[
 
 
 def test_reload_loses_nothing(tiny_folder: Path, tmp_path: Path) -> None:
-    """SIGHUP replaces every worker while each request is answered."""
+    """`topfive reload` replaces every worker while each request is answered."""
     with run_server(tmp_path, model=str(tiny_folder), workers="2") as server:
         before = set(server.worker_pids())
 
         def reload() -> None:
-            server.process.send_signal(signal.SIGHUP)
+            command = [sys.executable, "-m", "topfive", "reload", str(server.process.pid)]
+            subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
             end_s = time.monotonic() + 60
             while before & set(server.worker_pids()):
                 assert time.monotonic() < end_s, "the old workers are still there"

@@ -65,16 +65,21 @@ class Gate:
         """Take a place at once, or raise Overloaded with the seconds until one is likely free."""
         with self._lock:
             if self._tickets >= self._places:
-                raise Overloaded(
-                    f"All {self._places} places of this worker are taken. Try again later.",
-                    retry_after_s=self._retry_after_s(),
-                )
+                raise self._overloaded()
             self._tickets += 1
         try:
             yield
         finally:
             with self._lock:
                 self._tickets -= 1
+
+    def overload(self, is_full: bool = False) -> Overloaded | None:
+        """Make the failure that a ticket asked for now would meet; None where there is a place.
+
+        `is_full` says that the caller knows of others who stand before the gate already.
+        """
+        with self._lock:
+            return self._overloaded() if is_full or self._tickets >= self._places else None
 
     @contextmanager
     def permit(self, deadline: Deadline) -> Iterator[None]:
@@ -129,6 +134,12 @@ class Gate:
             self._line.popleft().set()
         else:
             self._working -= 1
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(
+            f"All {self._places} places of this worker are taken. Try again later.",
+            retry_after_s=self._retry_after_s(),
+        )
 
     def _retry_after_s(self) -> int:
         """Estimate when the work now inside will be done, from the rate of the last ones."""

@@ -7,6 +7,9 @@ from threading import Condition
 from topfive.admission.capacity import Deadline
 from topfive.errors import DeadlineExceeded, OutOfMemory
 
+# Waiting does not make this machine larger, but another may answer the next time.
+_RETRY_AFTER_S = 60
+
 
 class MemoryBudget:
     """A number of bytes shared by all pieces of work under way in one worker."""
@@ -24,7 +27,8 @@ class MemoryBudget:
         """
         if count > self._total_bytes:
             raise OutOfMemory(
-                "This picture needs more memory than there is. Send a smaller one, or a JPEG."
+                "This picture needs more memory than there is. Send a smaller one, or a JPEG.",
+                retry_after_s=_RETRY_AFTER_S,
             )
         with self._changed:
             if not self._changed.wait_for(

@@ -8,6 +8,7 @@ from topfive import __version__
 from topfive.cli.classify import classify
 from topfive.cli.doctor import doctor
 from topfive.cli.pull import pull
+from topfive.cli.reload import reload
 from topfive.cli.serve import serve
 from topfive.errors import OperatorError
 
@@ -26,7 +27,7 @@ def commands() -> None:
     """
 
 
-for command in (serve, pull, classify, doctor):
+for command in (serve, reload, pull, classify, doctor):
     commands.add_command(command)
 
 

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from topfive.machine.probe import Machine
 
 # Measured with MobileNetV2 in OpenVINO f32: a worker rests at about 150 MB that are its own.
-WORKER_BYTES = 180 * 1024**2
+WORKER_BYTES = 170 * 1024**2
 # The largest picture in the costliest format: 25 megapixels of WebP or TIFF (see benchmarks).
 LARGEST_PICTURE_BYTES = 450 * 1000**2
 # Enough for any phone's JPEG, however small the machine.
 LEAST_DECODING_BYTES = 128 * 1000**2
+# What a worker holds of uploads that are under way or wait for their turn: a small share of its
+# memory, but never less than two of the largest uploads nor more than a burst needs.
+UPLOAD_SHARE = 0.05
+LEAST_UPLOAD_BYTES = 20 * 1024**2
+MOST_UPLOAD_BYTES = 128 * 1024**2
 # The rest is for the operating system, uploads in flight and what nobody foresaw.
 MEMORY_SHARE = 0.8
 
@@ -34,13 +39,14 @@ class SizingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Processes; per process the slots, places to wait and bytes for decoding; the reasons."""
+    """Processes; per process slots, places to wait, bytes for decoding and uploads; the reasons."""
 
     workers: int
     slots: int
     queue: int
     decoding_bytes: int
     reason: str
+    upload_bytes: int = MOST_UPLOAD_BYTES
 
     @property
     def threads(self) -> int:
@@ -57,7 +63,9 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     slots = options.slots or _slots_for(cores, workers)
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
     reason = _reason(machine, options, workers < wanted)
-    return Sizing(workers, slots, queue, _decoding_bytes(machine, workers), reason)
+    upload_bytes = _upload_bytes(machine, workers)
+    decoding_bytes = _decoding_bytes(machine, workers, upload_bytes)
+    return Sizing(workers, slots, queue, decoding_bytes, reason, upload_bytes)
 
 
 def _slots_for(cores: int, workers: int) -> int:
@@ -71,10 +79,15 @@ def _workers_that_fit(machine: Machine) -> int:
     return max(1, usable_bytes // (WORKER_BYTES + LARGEST_PICTURE_BYTES))
 
 
-def _decoding_bytes(machine: Machine, workers: int) -> int:
-    """Share what resting workers leave of the memory among them."""
+def _upload_bytes(machine: Machine, workers: int) -> int:
+    share = int(machine.usable_memory_bytes * MEMORY_SHARE * UPLOAD_SHARE) // workers
+    return min(MOST_UPLOAD_BYTES, max(LEAST_UPLOAD_BYTES, share))
+
+
+def _decoding_bytes(machine: Machine, workers: int, upload_bytes: int) -> int:
+    """Share what resting workers and uploads leave of the memory among the workers."""
     usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE)
-    return max(LEAST_DECODING_BYTES, usable_bytes // workers - WORKER_BYTES)
+    return max(LEAST_DECODING_BYTES, usable_bytes // workers - WORKER_BYTES - upload_bytes)
 
 
 def _reason(machine: Machine, options: SizingOptions, memory_is_short: bool) -> str:

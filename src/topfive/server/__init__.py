@@ -1,19 +1,16 @@
 """Gunicorn with everything topfive needs set, run from code."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from topfive.admission.ratelimit import SCHEME
 from topfive.machine.sizing import Sizing
 from topfive.server.allocation import keep_memory_small
 from topfive.server.arbiter import PatientArbiter
+from topfive.server.counters import MEMORY_DIR, shared_counters
 from topfive.server.streams import mute_native_errors
 from topfive.server.watchdog import watch_for_stuck_work
 from topfive.service import Service
@@ -28,7 +25,6 @@ _KEEPALIVE_S = 75
 # What a stopping worker has beyond the longest request.
 _GRACE_S = 5
 _CONNECTIONS_PER_WORKER = 1000
-_MEMORY_DIR = Path("/dev/shm")  # noqa: S108 - memory, not a shared temporary directory
 
 
 class TopfiveLogger(Logger):  # type: ignore[misc] # gunicorn has no types
@@ -90,7 +86,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "post_fork": _prepare_worker,
         "post_worker_init": _start_watchdog,
         # Heartbeats written to a disk can stall a worker.
-        "worker_tmp_dir": str(_MEMORY_DIR) if _MEMORY_DIR.is_dir() else None,
+        "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
     }
 
 
@@ -106,19 +102,8 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
         threads=sizing.threads,
         reason=sizing.reason,
     )
-    with _rate_limit_counters(settings) as counted:
+    with shared_counters(settings) as counted:
         TopfiveServer(counted, sizing, lambda: load(counted)).run()
-
-
-@contextmanager
-def _rate_limit_counters(settings: Settings) -> Iterator[Settings]:
-    """Give all workers one place to count in, unless settings name another."""
-    if settings.rate_limit_storage or not settings.rate_limit:
-        yield settings
-        return
-    where = _MEMORY_DIR if _MEMORY_DIR.is_dir() else None
-    with TemporaryDirectory(prefix="topfive-", dir=where, ignore_cleanup_errors=True) as folder:
-        yield settings.model_copy(update={"rate_limit_storage": f"{SCHEME}://{folder}"})
 
 
 def _prepare_worker(_arbiter: Any, _worker: Any) -> None:

@@ -13,11 +13,15 @@ from gunicorn.workers.gthread import TConn
 
 # A head longer than this is handed to Gunicorn's parser, which refuses it.
 MAX_HEAD_BYTES = 64 * 1024
+# Bytes that are thrown away go here; on Linux the kernel drops them without even copying.
+WASTE = bytearray(256 * 1024)
+DROP = getattr(socket, "MSG_TRUNC", 0)
 # What a client has not read yet of its answers is kept up to this size, then it is let go.
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 
 _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_PREDICTION = re.compile(rb"POST /predict(?:/batch)?[ ?]")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 
@@ -32,6 +36,7 @@ class TimedSocket(socket.socket):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.unsent = bytearray()
+        self.received_bytes = 0
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read as usual; raises TimeoutError once `read_until_s` has passed."""
@@ -39,7 +44,9 @@ class TimedSocket(socket.socket):
         if timeout_s != 0:
             left_s = self.read_until_s - monotonic()
             self.settimeout(max(0.001, min(left_s, timeout_s or 3600.0)))
-        return super().recv(size, flags)
+        data = super().recv(size, flags)
+        self.received_bytes += len(data)
+        return data
 
     def sendall(self, data: Any, _flags: int = 0) -> None:
         """Send what the client takes now and keep the rest; raises OSError if that is too much."""
@@ -68,16 +75,21 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
         self, cfg: Any, sock: socket.socket, client: Any, server: Any,
         linger: Callable[["Connection"], None],
     ) -> None:  # fmt: skip
-        timed = TimedSocket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        # Asking `sock` for its family and type would cost more than the rest of this.
+        family = socket.AF_INET6 if len(client) == 4 else socket.AF_INET
+        timed = TimedSocket(family, socket.SOCK_STREAM, 0, fileno=sock.detach())
         super().__init__(cfg, timed, client, server)
         # The first bytes are always there when a thread gets this connection.
         self.data_ready = True
-        self.is_streaming = False
+        self.is_predicting = False
+        self.cost_bytes = 0
+        self.began_s = 0.0
         self.expires_s = inf
         self._linger = linger
         self._received = bytearray()
         self._head_bytes = 0
         self._searched = 0
+        self._extra_bytes = 0
 
     @property
     def held_bytes(self) -> int:
@@ -89,6 +101,11 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
         """Whether the next request's head has arrived, or is too long to be one."""
         return self._head_bytes > 0 or len(self._received) > MAX_HEAD_BYTES
 
+    @property
+    def is_prediction(self) -> bool:
+        """Whether the next request asks for work on a picture."""
+        return _PREDICTION.match(self._received) is not None
+
     def collect(self) -> bool:
         """Read what has arrived without waiting; False if the client has closed."""
         data = self.sock.recv(MAX_HEAD_BYTES)
@@ -99,6 +116,21 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
             self._head_bytes = end + len(_HEAD_END) if end != -1 else 0
         return bool(data)
 
+    def discard(self) -> bool:
+        """Throw away what has arrived of this request; True if that was all of it, and no more.
+
+        Then the connection may be used for the next one.
+        """
+        missing_bytes = self.missing_bytes()
+        with suppress(OSError):
+            while 0 < missing_bytes < inf:
+                count = self.sock.recv_into(WASTE, min(int(missing_bytes), len(WASTE)), DROP)
+                missing_bytes = missing_bytes - count if count else inf
+        is_whole = missing_bytes == 0 and self._extra_bytes == 0
+        self._received.clear()
+        self._head_bytes = self._searched = 0
+        return is_whole
+
     def missing_bytes(self) -> float:
         """Tell how much of the body has not arrived; infinity where only reading it will tell."""
         head = bytes(self._received[: self._head_bytes])
@@ -106,7 +138,9 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
             return inf
         length = _CONTENT_LENGTH.search(head)
         body_bytes = int(length[1]) if length else 0
-        return max(0, self._head_bytes + body_bytes - len(self._received))
+        missing_bytes = self._head_bytes + body_bytes - len(self._received)
+        self._extra_bytes = max(0, -missing_bytes)
+        return max(0, missing_bytes)
 
     def init(self) -> None:
         """Hand what was collected to Gunicorn's parser; runs in the request's thread."""

@@ -3,43 +3,49 @@
 Gunicorn's own gives a thread to every connection that has sent a byte, so a few clients that drip
 their headers hold every thread. Here the main loop collects a request, without waiting for
 anyone, and a thread is given to it when it is whole. A few threads may wait for bodies, so that
-uploads are refused early while there is room; beyond those the loop collects bodies too.
+uploads are refused early while there is room; beyond those the loop collects bodies too. While
+every place is taken the loop refuses uploads by itself: what is refused must cost next to nothing.
 """
 
-import selectors
-import socket
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
+from selectors import EVENT_READ
 from time import monotonic
 from typing import Any
 
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from topfive.errors import Failure, MalformedRequest, Overloaded, UploadTooSlow
+from topfive.errors import (
+    Failure,
+    InternalError,
+    MalformedRequest,
+    Overloaded,
+    ShuttingDown,
+    UploadTooSlow,
+)
 from topfive.server.connection import Connection
+from topfive.server.lingering import Lingering
 from topfive.server.refusal import refusal
+from topfive.server.sending import Sending
+from topfive.service import Answered, Service
 from topfive.telemetry.logs import get_logger
 
 # From the first moment of a connection, or the first byte of a further request, to its whole head.
 HEAD_ALLOWANCE_S = 10.0
 # How many threads of a worker may wait for bodies that are still under way.
-MAX_STREAMING = 16
-# A longer body is never collected: the app refuses it by its announced length alone.
-MAX_COLLECTED_BYTES = 64 * 1024 * 1024
-# What one worker's loop holds of requests that are not whole; beyond it, they are refused.
-MAX_HELD_BYTES = 128 * 1024 * 1024
-# How long a client may take to read an answer that did not go out at once.
-SEND_ALLOWANCE_S = 10.0
-# How long, and how much, is read after an answer that came before its request was whole.
-LINGER_S = 3.0
-LINGER_BYTES = 64 * 1024 * 1024
-MAX_LINGERING = 128
+MAX_STREAMING = 8
+# Requests this small are never given up to make room for others.
+SMALL_BYTES = 64 * 1024
 
 _REAP_EVERY_S = 0.5
+_ANSWERED = 8
 _TOO_SLOW = "The request did not arrive in time. Try again over a faster line."
+_STOPPED = ShuttingDown(
+    "The service stopped before the whole request was there. Try again.", retry_after_s=1
+)
+_TOO_MANY = "Too many uploads are under way. Try again later."
 _BROKEN = "This is not HTTP that is understood here. Let a library build the request."
 _CLIENT_ERRORS = (ParseException, InvalidChunkSize, ChunkMissingTerminator)
 
@@ -50,15 +56,33 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._awaiting: set[Connection] = set()
-        self._sending: set[Connection] = set()
-        self._lingering: dict[Connection, int] = {}
-        self._streaming = 0
+        self._streaming: set[Connection] = set()
+        self._predicting = 0
         self._held_bytes = 0
+        self._turned_away = 0
         self._reaped_s = 0.0
         self._body_allowance_s = float(self.cfg.graceful_timeout)
 
+    def run(self) -> None:
+        """Serve; the app is loaded and the poller is there."""
+        self._lingering = Lingering(self.poller)
+        self._sending = Sending(self.poller, super().finish_request, self._let_go)
+        sizing, max_bytes = self._service.describe().sizing, self._service.limits.image.max_bytes
+        self._places = sizing.slots + sizing.queue
+        self._max_body_bytes = max_bytes + SMALL_BYTES
+        self._max_held_bytes = max(sizing.upload_bytes, 2 * self._max_body_bytes)
+        # Streaming uploads cannot be given up, so they may take half of what is held at most.
+        fitting = self._max_held_bytes // (2 * self._max_body_bytes)
+        self._max_streaming = min(MAX_STREAMING, fitting)
+        super().run()
+
+    @property
+    def _service(self) -> Service:
+        service: Service = self.wsgi.service
+        return service
+
     def accept(self, listener: Any) -> None:
-        """Accept a connection and wait for its first request."""
+        """Accept a connection and collect what it has sent already."""
         try:
             sock, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -66,6 +90,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, address, listener.getsockname(), self._linger)
         self._await_request(conn)
+        self._collect(conn)
 
     def on_client_socket_readable(self, conn: Connection, _client: Any) -> None:
         """Collect the further request of a kept-alive connection."""
@@ -101,22 +126,24 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
                     if self.nr_conns == count:
                         break
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         """Tell a client that its HTTP is broken; what it sent is not quoted, nor logged."""
+        failure: Failure = MalformedRequest(_BROKEN)
         if not isinstance(exc, _CLIENT_ERRORS):
-            super().handle_error(req, client, addr, exc)
-            return
-        get_logger().info("request_refused", code=MalformedRequest.code, kind=type(exc).__name__)
+            get_logger().error("unforeseen_error", kind=type(exc).__name__)
+            failure = InternalError()
         with suppress(OSError):
-            client.sendall(refusal(MalformedRequest(_BROKEN)))
+            client.sendall(self._answer("unknown", failure, monotonic()))
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Note that a thread is free again; the rest is Gunicorn's."""
-        if conn.is_streaming:
-            conn.is_streaming = False
-            self._streaming -= 1
+        self._streaming.discard(conn)
+        self._predicting -= conn.is_predicting
+        self._held_bytes -= conn.cost_bytes
+        conn.is_predicting = False
+        conn.cost_bytes = 0
         if conn.sock.unsent:
-            self._send_rest(conn, fs)
+            self._sending.begin(conn, fs)
         else:
             super().finish_request(conn, fs)
 
@@ -127,12 +154,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             return
         self._reaped_s = now_s
         for conn in [conn for conn in self._awaiting if conn.expires_s <= now_s]:
-            self._refuse(conn, UploadTooSlow(_TOO_SLOW))
-        for conn in [conn for conn in self._sending if conn.expires_s <= now_s]:
-            self._sending.discard(conn)
-            self._drop(conn)
-        for conn in [conn for conn in self._lingering if conn.expires_s <= now_s]:
-            self._end_linger(conn)
+            self._refuse(conn, UploadTooSlow(_TOO_SLOW) if self.alive else _STOPPED)
+        if self._turned_away:
+            # One line for each would drown the log, and cost more than the refusals themselves.
+            self._service.record_turned_away(self._turned_away, Overloaded.code)
+            self._turned_away = 0
+        self._sending.close_expired(now_s)
+        self._lingering.close_expired(now_s)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """When stopping, give everyone whose request is not whole a short while."""
@@ -145,22 +173,20 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _await_request(self, conn: Connection) -> None:
         conn.sock.setblocking(False)
-        conn.expires_s = monotonic() + HEAD_ALLOWANCE_S
+        conn.began_s = monotonic()
+        conn.expires_s = conn.began_s + HEAD_ALLOWANCE_S
         self._awaiting.add(conn)
-        self._watch(conn, partial(self._collect, conn))
+        self.poller.register(conn.sock, EVENT_READ, partial(self._collect, conn))
 
     def _collect(self, conn: Connection, _sock: Any = None) -> None:
         had_head = conn.has_head
         if not self._read_into(conn):
             return
-        if self._held_bytes > MAX_HELD_BYTES:
-            self._refuse(conn, Overloaded("Too many slow uploads are under way. Try again later."))
-        if not conn.has_head or conn not in self._awaiting:
-            return
-        if not had_head:
-            conn.expires_s = monotonic() + self._body_allowance_s
-        if self._may_start(conn):
-            self._start(conn)
+        self._make_room()
+        if conn in self._awaiting and conn.has_head:
+            if not had_head:
+                conn.expires_s = monotonic() + self._body_allowance_s
+            self._go_on(conn)
 
     def _read_into(self, conn: Connection) -> bool:
         """Read what has arrived; False if there is nothing to go on with."""
@@ -176,94 +202,115 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self._drop(conn)
         return is_open
 
-    def _may_start(self, conn: Connection) -> bool:
+    def _make_room(self) -> None:
+        """Give up the uploads that have taken longest while more is held than may be."""
+        while self._held_now() > self._max_held_bytes:
+            large = [conn for conn in self._awaiting if conn.held_bytes > SMALL_BYTES]
+            if not large:
+                return
+            oldest = min(large, key=lambda conn: conn.began_s)
+            self._refuse(oldest, Overloaded(_TOO_MANY, retry_after_s=1))
+
+    def _held_now(self) -> int:
+        streamed: int = sum(conn.sock.received_bytes for conn in self._streaming)
+        return self._held_bytes + streamed
+
+    def _go_on(self, conn: Connection) -> None:
+        """Refuse an upload for which there is no place, start one that may, or collect on."""
+        if conn.is_prediction and (failure := self._no_place()):
+            self._turn_away(conn, failure)
+        elif self._may_start(conn, conn.missing_bytes()):
+            self._start(conn)
+
+    def _no_place(self) -> Overloaded | None:
+        # Those that a thread has and the gate has not yet seen count too, or a burst would pass;
+        # not to the last one, since a thread is noted as free only after its answer was read.
+        are_many = self._predicting >= self._places + _ANSWERED
+        return self._service.overload(are_many)
+
+    def _may_start(self, conn: Connection, missing_bytes: float) -> bool:
         """Whether a thread may have this request: it is whole, too large, or there is room."""
-        missing = conn.missing_bytes()
-        if missing == 0:
+        if missing_bytes == 0:
+            conn.is_predicting = conn.is_prediction
             return True
-        is_streamable = self._streaming < MAX_STREAMING
-        if is_streamable or MAX_COLLECTED_BYTES < missing < inf:
-            conn.is_streaming = True
-            self._streaming += 1
+        if self._may_stream():
+            self._streaming.add(conn)
             return True
-        return False
+        # What is too large is never collected: the app refuses it by its announced length alone.
+        return self._max_body_bytes < missing_bytes < inf
+
+    def _may_stream(self) -> bool:
+        # While there is much to do a body is collected first: by then its place may be taken, and
+        # the loop turns an upload away for a fraction of what the app would need.
+        is_calm = self._predicting < max(1, self._places // 8)
+        return is_calm and len(self._streaming) < self._max_streaming
 
     def _start(self, conn: Connection) -> None:
+        # Handed over is not gone: what was collected counts until the thread has done with it.
+        conn.cost_bytes = conn.held_bytes
         self._forget(conn)
+        self._held_bytes += conn.cost_bytes
+        self._predicting += conn.is_predicting
+        conn.sock.received_bytes = 0
         conn.sock.read_until_s = conn.expires_s
         self.enqueue_req(conn)
 
+    def _turn_away(self, conn: Connection, failure: Failure) -> None:
+        """Refuse at the least cost an upload for which there is no place."""
+        self._turned_away += 1
+        self._forget(conn)
+        is_kept = conn.discard() and self.alive
+        with suppress(OSError):
+            conn.sock.send(refusal(failure, is_kept)[1])
+        if is_kept and len(self.keepalived_conns) < self.max_keepalived:
+            self._keep(conn)
+        else:
+            self.nr_conns -= 1
+            self._lingering.begin(conn)
+
+    def _keep(self, conn: Connection) -> None:
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        readable = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, EVENT_READ, readable)
+
     def _refuse(self, conn: Connection, failure: Failure) -> None:
         """Tell a client of a failure, if it had begun a request at all, and close."""
-        if conn.held_bytes:
+        has_begun = conn.held_bytes > 0
+        self._forget(conn)
+        self.nr_conns -= 1
+        if has_begun:
+            route = "/predict" if conn.is_prediction else "unknown"
             with suppress(OSError):
-                conn.sock.send(refusal(failure))
-        self._drop(conn)
+                conn.sock.send(self._answer(route, failure, conn.began_s))
+            self._lingering.begin(conn)
+        else:
+            conn.close()
+
+    def _answer(self, route: str, failure: Failure, began_s: float) -> bytes:
+        """Write the response that tells of a failure, and its line in the log."""
+        request_id, response = refusal(failure)
+        duration_ms = (monotonic() - began_s) * 1000
+        method = "POST" if route == "/predict" else "unknown"
+        answered = Answered(
+            route, method, failure.status, failure.code, request_id, duration_ms, None
+        )
+        self._service.record(answered)
+        return response
 
     def _drop(self, conn: Connection) -> None:
         self._forget(conn)
+        self._let_go(conn)
+
+    def _let_go(self, conn: Connection) -> None:
         self.nr_conns -= 1
         conn.close()
 
     def _forget(self, conn: Connection) -> None:
-        if conn in self._awaiting:
-            self._awaiting.discard(conn)
-            self._held_bytes -= conn.held_bytes
-        self._unwatch(conn)
-
-    def _send_rest(self, conn: Connection, fs: Any) -> None:
-        """Send the rest of an answer as its client reads it, with no thread waiting."""
-        conn.sock.setblocking(False)
-        conn.expires_s = monotonic() + SEND_ALLOWANCE_S
-        self._sending.add(conn)
-        self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_more, conn, fs))
-
-    def _send_more(self, conn: Connection, fs: Any, _sock: Any) -> None:
-        try:
-            is_done = conn.sock.send_more()
-        except OSError:
-            self._sending.discard(conn)
-            self._drop(conn)
-            return
-        if is_done:
-            self._sending.discard(conn)
-            self._unwatch(conn)
-            super().finish_request(conn, fs)
-
-    def _linger(self, conn: Connection) -> None:
-        """Half-close and go on reading for a while: closing at once would destroy the answer."""
-        if len(self._lingering) >= MAX_LINGERING:
-            conn.close()
-            return
-        try:
-            conn.sock.setblocking(False)
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            conn.close()
-            return
-        conn.expires_s = monotonic() + LINGER_S
-        self._lingering[conn] = LINGER_BYTES
-        self._watch(conn, partial(self._discard, conn))
-
-    def _discard(self, conn: Connection, _sock: Any) -> None:
-        try:
-            count = len(conn.sock.recv(256 * 1024))
-        except BlockingIOError:
-            return
-        except OSError:
-            count = 0
-        self._lingering[conn] -= count
-        if count == 0 or self._lingering[conn] <= 0:
-            self._end_linger(conn)
-
-    def _end_linger(self, conn: Connection) -> None:
-        del self._lingering[conn]
-        self._unwatch(conn)
-        conn.close()
-
-    def _watch(self, conn: Connection, callback: Callable[[Any], None]) -> None:
-        self.poller.register(conn.sock, selectors.EVENT_READ, callback)
-
-    def _unwatch(self, conn: Connection) -> None:
+        self._awaiting.discard(conn)
+        self._held_bytes -= conn.held_bytes
         with suppress(KeyError, ValueError, OSError):
             self.poller.unregister(conn.sock)
+
+    def _linger(self, conn: Connection) -> None:
+        self._lingering.begin(conn)
