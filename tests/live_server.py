@@ -157,14 +157,14 @@ def run_server(
         cwd=folder,
         env=server_environment(given) | {"PYTHONPATH": str(Path(__file__).parent.parent)},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
     )
     server = LiveServer(process)
-    assert process.stderr is not None
-    reader = Thread(target=_collect, args=(process.stderr, server.lines))
+    assert process.stdout is not None
+    reader = Thread(target=_collect, args=(process.stdout, server.lines))
     reader.start()
     try:
         _wait_until_listening(server, is_ready)
@@ -173,7 +173,7 @@ def run_server(
     finally:
         server.stop()
         reader.join()
-        process.stderr.close()
+        process.stdout.close()
 
 
 def _collect(stream: Any, lines: list[str]) -> None:

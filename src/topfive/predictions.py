@@ -35,6 +35,7 @@ class Timings:
 
     queue_ms: float
     decode_ms: float
+    preprocess_ms: float
     inference_ms: float
     total_ms: float
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import DEBUG, INFO
+from threading import Lock
 from time import monotonic, perf_counter
 from typing import Protocol
 
@@ -14,14 +15,17 @@ from topfive.classify.classifier import Classified, Classifier
 from topfive.errors import DeadlineExceeded, Overloaded, ShuttingDown
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
+from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.predictions import Prediction, Timings
 from topfive.telemetry.logs import get_logger
+from topfive.telemetry.metrics import Gauges, Labels, Metrics, NoMetrics
+from topfive.telemetry.traces import NoTraces, Stage, Trace, Traces
 
 # The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
 STALLED_AFTER_S = 4.0
 # Asked every few seconds by load balancers: at info level they would drown the rest.
-QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz"})
+QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 
 
 class Recovering(Protocol):
@@ -56,7 +60,8 @@ class Answered:
     code: str | None
     request_id: str
     duration_ms: float
-    timings: Timings | None
+    prediction: Prediction | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +97,14 @@ class Service:
         memory: MemoryBudget,
         sizing: Sizing,
         limits: ServiceLimits,
+        metrics: Metrics | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.limits = limits
+        self._metrics = metrics or NoMetrics()
+        self._traces = traces or NoTraces()
+        self._in_flight = 0
+        self._lock = Lock()
         self._catalog = catalog
         self._gate = gate
         self._memory = memory
@@ -163,14 +174,53 @@ class Service:
         """Tell what the service is made of."""
         return Description(self._catalog.state, self._catalog.wanted, self._sizing, self.limits)
 
+    def begin_request(self, traceparent: str = "") -> Trace:
+        """Note that a request is under way; its trace goes into what `record` is given."""
+        with self._lock:
+            self._in_flight += 1
+        return self._traces.begin(traceparent)
+
     def record(self, answered: Answered) -> None:
-        """Write the one log line of a request; health checks only at debug level."""
+        """Log, count and trace one answered request; health checks are logged at debug level."""
         level = DEBUG if answered.route in QUIET_ROUTES else INFO
         self._logger.log(level, "request", **_fields(answered))
+        self._metrics.count_request(
+            answered.route, answered.method, answered.status, answered.duration_ms / 1000
+        )
+        if answered.code:
+            self._metrics.count_rejected(answered.code)
+        if answered.prediction:
+            self._metrics.count_prediction(answered.prediction)
+        if answered.trace:
+            with self._lock:
+                self._in_flight -= 1
+            answered.trace.finish(*_span(answered))
 
     def record_turned_away(self, count: int, code: str) -> None:
-        """Write one log line for uploads that were refused before they were read."""
+        """Log and count uploads that were refused before they were read."""
         self._logger.warning("turned_away", count=count, code=code)
+        self._metrics.count_rejected(code, count)
+
+    def record_store_error(self) -> None:
+        """Count a call that the rate limit could not count."""
+        self._metrics.count_store_error()
+
+    def note_gauges(self) -> None:
+        """Say in the metrics how this worker stands now."""
+        state = self._catalog.state
+        gauges = Gauges(
+            in_flight=self._in_flight,
+            queue_depth=self._gate.load().waiting,
+            decoded_bytes=self._memory.taken_bytes,
+            memory_bytes=resident_bytes(),
+            is_degraded=state.serving is not None and not state.is_wanted,
+        )
+        self._metrics.set_gauges(gauges)
+
+    def render_metrics(self, accept: str) -> tuple[bytes, str]:
+        """Write the metrics of all workers; returns the text and its content type."""
+        self.note_gauges()
+        return self._metrics.render(accept, _model_labels(self._catalog.state.serving))
 
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""
@@ -198,11 +248,67 @@ def _fields(answered: Answered) -> dict[str, object]:
     }
     if answered.code:
         fields["code"] = answered.code
-    if answered.timings:
-        fields["queue_ms"] = round(answered.timings.queue_ms, 2)
-        fields["decode_ms"] = round(answered.timings.decode_ms, 2)
-        fields["inference_ms"] = round(answered.timings.inference_ms, 2)
+    if answered.trace and answered.trace.trace_id:
+        fields["trace"] = answered.trace.trace_id
+    if answered.prediction:
+        fields |= _prediction_fields(answered.prediction)
     return fields
+
+
+def _prediction_fields(prediction: Prediction) -> dict[str, object]:
+    timings, best = prediction.timings, prediction.classes[0]
+    return {
+        "model": prediction.model.name,
+        "version": prediction.model.version,
+        "top_class": best.class_name,
+        "confidence": round(best.confidence, 4),
+        "queue_ms": round(timings.queue_ms, 2),
+        "decode_ms": round(timings.decode_ms, 2),
+        "preprocess_ms": round(timings.preprocess_ms, 2),
+        "inference_ms": round(timings.inference_ms, 2),
+    }
+
+
+def _span(answered: Answered) -> tuple[str, dict[str, str | int], list[Stage]]:
+    """Tell a trace what a request was, in OpenTelemetry's names, and its stages."""
+    fields: dict[str, str | int] = {
+        "http.request.method": answered.method,
+        "http.route": answered.route,
+        "http.response.status_code": answered.status,
+        "topfive.request_id": answered.request_id,
+    }
+    if answered.code:
+        fields["error.type"] = answered.code
+    stages = _stages(answered.duration_ms, answered.prediction) if answered.prediction else []
+    return f"{answered.method} {answered.route}", fields, stages
+
+
+def _stages(duration_ms: float, prediction: Prediction) -> list[Stage]:
+    """Lay the stages one after the other; before the first the upload was received."""
+    timings = prediction.timings
+    began_ms = max(0.0, duration_ms - timings.total_ms)
+    stages = [Stage("receive", 0.0, began_ms)]
+    for name, stage_ms in (
+        ("queue", timings.queue_ms),
+        ("decode", timings.decode_ms),
+        ("preprocess", timings.preprocess_ms),
+        ("inference", timings.inference_ms),
+    ):
+        stages.append(Stage(name, began_ms, stage_ms))
+        began_ms += stage_ms
+    return stages
+
+
+def _model_labels(serving: Classifier | None) -> Labels | None:
+    if serving is None:
+        return None
+    return {
+        "name": serving.ref.name,
+        "version": serving.ref.version,
+        "sha256": serving.bundle.weights_sha256,
+        "engine": serving.engine.name,
+        "precision": serving.engine.precision,
+    }
 
 
 def _status(state: CatalogState) -> str:
@@ -214,5 +320,5 @@ def _status(state: CatalogState) -> str:
 def _prediction(
     classifier: Classifier, found: Classified, queue_ms: float, total_ms: float
 ) -> Prediction:
-    timings = Timings(queue_ms, found.decode_ms, found.inference_ms, total_ms)
+    timings = Timings(queue_ms, found.decode_ms, found.preprocess_ms, found.inference_ms, total_ms)
     return Prediction(classifier.ref, found.classes, found.image, timings)

@@ -18,7 +18,11 @@ from topfive.telemetry.logs import LogOptions
 
 PREFIX = "TOPFIVE_"
 # Names that platforms set by themselves; topfive's own name wins where both are there.
-STANDARD_NAMES = {"PORT": "port", "WEB_CONCURRENCY": "workers"}
+STANDARD_NAMES = {
+    "PORT": "port",
+    "WEB_CONCURRENCY": "workers",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "otlp_endpoint",
+}
 
 
 def _empty_is_none(value: object) -> object:
@@ -144,6 +148,24 @@ class Settings(BaseModel):
     cors_origins: str = Field(
         "",
         description="Origins whose pages may call the API, parted by commas, or `*`. Empty: none.",
+    )
+    metrics_port: OptionalInt = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="A port of its own for `/metrics`, which is then not on the main one. Empty or "
+        "0: on the main port, where with API keys it asks for one with the scope `admin`.",
+    )
+    metrics_dir: OptionalPath = Field(
+        None,
+        description="Where workers put their metrics together; emptied at the start. Empty: in "
+        "memory.",
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Where traces are sent, by OTLP over HTTP; needs the extra `tracing`. Empty: "
+        "no traces. `OTEL_EXPORTER_OTLP_ENDPOINT` is read too, and the other `OTEL_*` variables "
+        "mean what OpenTelemetry says.",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
         "info", description="How much is logged."

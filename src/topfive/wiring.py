@@ -1,5 +1,6 @@
 """The joining place: settings in, a running service out."""
 
+from topfive import __version__
 from topfive.admission.capacity import Gate
 from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog
@@ -19,18 +20,23 @@ from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.service import Service, ServiceLimits
 from topfive.settings import Settings
 from topfive.telemetry.logs import get_logger
+from topfive.telemetry.metrics import NoMetrics, open_metrics
+from topfive.telemetry.traces import NoTraces, Traces, open_traces
 
 
-def build_service(settings: Settings) -> Service:
+def build_service(settings: Settings, *, is_watched: bool = False) -> Service:
     """Build a service and load its model; what cannot be loaded leaves it degraded or unavailable.
 
-    Never raises for a missing model: the service keeps trying in the background.
+    With `is_watched` it keeps metrics, and sends traces where settings say so. Never raises for a
+    missing model: the service keeps trying in the background.
     """
     sizing = choose_sizing(settings)
     catalog = Catalog(model_name(settings.model))
     limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
     gate, memory = Gate(sizing.slots, sizing.queue), MemoryBudget(sizing.decoding_bytes)
-    service = Service(catalog, gate, memory, sizing, limits)
+    metrics = open_metrics(settings.metrics_dir) if is_watched else NoMetrics()
+    traces = _open_traces(settings) if is_watched else NoTraces()
+    service = Service(catalog, gate, memory, sizing, limits, metrics, traces)
     how = LoadOptions(
         settings.engine_options(sizing.slots), settings.image_limits, probe_machine().cpu_flags
     )
@@ -41,6 +47,12 @@ def build_service(settings: Settings) -> Service:
         _publish_fallback(catalog, settings, how, explain(error, catalog.wanted))
         service.recover_with(_start_recovery(catalog, settings, how))
     return service
+
+
+def _open_traces(settings: Settings) -> Traces:
+    if not settings.otlp_endpoint:
+        return NoTraces()
+    return open_traces(settings.otlp_endpoint, __version__)
 
 
 def choose_sizing(settings: Settings) -> Sizing:

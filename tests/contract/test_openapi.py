@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from tests.live_server import LiveServer
 
-ROUTES = {"/", "/health", "/livez", "/readyz", "/info", "/predict"}
+ROUTES = {"/", "/health", "/livez", "/readyz", "/info", "/metrics", "/predict", "/sample"}
 
 
 def test_document_is_valid_and_has_every_route(server: LiveServer) -> None:

@@ -90,3 +90,27 @@ def test_stop_while_starting_is_clean(tiny_folder: Path, tmp_path: Path) -> None
         time.sleep(0.2)
         assert server.stop() == 0
         assert not [line for line in server.lines if "Traceback" in line]
+
+
+def test_a_reload_keeps_what_was_counted(tiny_folder: Path, tmp_path: Path) -> None:
+    """Quotas and metrics outlive the workers that counted them."""
+    with run_server(tmp_path, model=str(tiny_folder), workers="2", rate_limit="5/hour") as server:
+        assert [server.upload(jpeg()).status for _ in range(6)] == [200] * 5 + [429]
+        reload_and_wait(server)
+        assert server.upload(jpeg()).status == 429
+        told = server.get("/metrics").body.decode()
+        assert 'topfive_predictions_total{model="tiny",version="1"} 5.0' in told
+        assert 'topfive_rejected_total{reason="rate_limited"} 2.0' in told
+        assert "topfive_worker_restarts_total 0.0" in told
+        reload_and_wait(server)
+        assert server.get("/metrics").body.decode().count("topfive_worker_memory_bytes{") <= 2
+
+
+def reload_and_wait(server: LiveServer) -> None:
+    """Reload, and wait until no worker from before is left."""
+    before = set(server.worker_pids())
+    server.process.send_signal(signal.SIGHUP)
+    end_s = time.monotonic() + 60
+    while before & set(server.worker_pids()) or len(server.worker_pids()) < 2:
+        assert time.monotonic() < end_s, "the old workers are still there"
+        time.sleep(0.1)

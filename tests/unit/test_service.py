@@ -31,7 +31,7 @@ from topfive.errors import (
 )
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
-from topfive.predictions import ImageInfo, ModelRef, Timings
+from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
 from topfive.service import STALLED_AFTER_S, Answered, NoRecovery, Service, ServiceLimits
 from topfive.settings import parse_settings
 from topfive.telemetry.logs import LogOptions, configure_logs
@@ -282,7 +282,12 @@ def _answered(**changes) -> Answered:
         "code": None,
         "request_id": "abc",
         "duration_ms": 12.345,
-        "timings": Timings(1.111, 2.222, 3.333, 6.666),
+        "prediction": Prediction(
+            ModelRef("tiny", "1"),
+            (ClassScore(3, "cat", 0.87654), ClassScore(1, "dog", 0.1)),
+            ImageInfo("PNG", 30, 40),
+            Timings(1.111, 2.222, 0.555, 3.333, 6.666),
+        ),
     }
     return Answered(**(values | changes))
 
@@ -298,20 +303,32 @@ def _logged(service: Service, level: str, *answers: Answered) -> list[dict]:
 
 def test_a_request_is_one_log_line(catalog):
     """The line has the route, the outcome and the times, and nothing of the picture."""
-    failed = _answered(status=400, code="invalid_image", timings=None)
+    failed = _answered(status=400, code="invalid_image", prediction=None)
     good, bad = _logged(_service(catalog), "info", _answered(), failed)
-    timestamp = good.pop("timestamp")
-    assert datetime.fromisoformat(timestamp).tzinfo
+    time = good.pop("time")
+    assert datetime.fromisoformat(time).tzinfo
     assert good == {
         "event": "request",
-        "level": "info",
+        "severity": "INFO",
+        "message": "POST /predict 200",
+        "httpRequest": {
+            "requestMethod": "POST",
+            "requestUrl": "/predict",
+            "status": 200,
+            "latency": "0.012350s",
+        },
         "route": "/predict",
         "method": "POST",
         "status": 200,
         "request_id": "abc",
         "duration_ms": 12.35,
+        "model": "tiny",
+        "version": "1",
+        "top_class": "cat",
+        "confidence": 0.8765,
         "queue_ms": 1.11,
         "decode_ms": 2.22,
+        "preprocess_ms": 0.56,
         "inference_ms": 3.33,
     }
     assert bad["code"] == "invalid_image"
@@ -320,9 +337,9 @@ def test_a_request_is_one_log_line(catalog):
 
 def test_health_checks_do_not_fill_the_log(catalog):
     """Probes are logged at debug level only."""
-    probes = [_answered(route=route) for route in ("/health", "/livez", "/readyz")]
+    probes = [_answered(route=route) for route in ("/health", "/livez", "/readyz", "/metrics")]
     assert _logged(_service(catalog), "info", *probes) == []
-    assert len(_logged(_service(catalog), "debug", *probes)) == 3
+    assert len(_logged(_service(catalog), "debug", *probes)) == 4
 
 
 def _settings(model, **others):

@@ -19,6 +19,11 @@ class MemoryBudget:
         self._free_bytes = total_bytes
         self._changed = Condition()
 
+    @property
+    def taken_bytes(self) -> int:
+        """How many bytes are reserved now."""
+        return self._total_bytes - self._free_bytes
+
     @contextmanager
     def reserve(self, count: int, deadline: Deadline) -> Iterator[None]:
         """Take `count` bytes, waiting for them until `deadline`.

@@ -11,6 +11,7 @@ from topfive.api.docs import register_docs
 from topfive.api.errors import on_invalid_query, register_errors
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
+from topfive.api.metrics import keep_metrics_apart, metrics_routes
 from topfive.api.page import page_routes
 from topfive.api.predict import SECURITY_SCHEMES, predict_routes
 from topfive.api.quota import limit_rate
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
-    mount_service(app, service or build_service(settings), settings)
+    mount_service(app, service or build_service(settings, is_watched=True), settings)
     _register(app, settings)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
@@ -74,6 +75,7 @@ def _register(app: App, settings: Settings) -> None:
     register_errors(app)
     allow_origins(app, settings.allowed_origins)
     limit_rate(app, settings.rate_limit, settings.rate_limit_storage)
-    for routes in (page_routes, health_routes, info_routes, predict_routes):
+    keep_metrics_apart(app, settings.metrics_port)
+    for routes in (page_routes, health_routes, info_routes, metrics_routes, predict_routes):
         app.register_api(routes)
     register_docs(app)

@@ -76,7 +76,7 @@ def predict(query: PredictQuery) -> Response:
         query.model,
         query.version,
     )
-    record.timings = prediction.timings
+    record.prediction = prediction
     body = prediction_out(prediction, record.request_id).model_dump_json()
     return Response(
         body,
@@ -89,6 +89,7 @@ def _server_timing(timings: Timings) -> str:
     steps = {
         "queue": timings.queue_ms,
         "decode": timings.decode_ms,
+        "preprocess": timings.preprocess_ms,
         "inference": timings.inference_ms,
         "total": timings.total_ms,
     }

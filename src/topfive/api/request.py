@@ -5,11 +5,12 @@ import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 from flask import Flask, Request, Response, current_app, g, request
-from werkzeug.exceptions import ClientDisconnected
+from flask.globals import request_ctx
+from werkzeug.exceptions import ClientDisconnected, MethodNotAllowed
 
 from topfive.admission.capacity import Deadline
 from topfive.admission.keyfile import KeyFile
@@ -22,9 +23,11 @@ from topfive.errors import (
     UnsupportedMediaType,
     UploadTooSlow,
 )
-from topfive.predictions import Timings
+from topfive.predictions import Prediction
 from topfive.service import Answered, Service
 from topfive.settings import Settings
+from topfive.telemetry.logs import clear_lines, put_on_lines
+from topfive.telemetry.traces import Trace
 
 _EXTENSION = "topfive"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -47,9 +50,10 @@ class RequestRecord:
 
     request_id: str
     deadline: Deadline
+    trace: Trace
     started: float = field(default_factory=perf_counter)
     code: str | None = None
-    timings: Timings | None = None
+    prediction: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,9 @@ def _open_record() -> None:
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
     deadline = Deadline.after(current_settings().request_timeout_s)
-    g.record = RequestRecord(request_id, deadline)
+    trace = current_service().begin_request(request.headers.get("traceparent", ""))
+    put_on_lines(request_id=request_id)
+    g.record = RequestRecord(request_id, deadline, trace)
 
 
 def _close_record(response: Response) -> Response:
@@ -175,19 +181,32 @@ def _close_record(response: Response) -> Response:
     duration_ms = (perf_counter() - record.started) * 1000
     response.headers["X-Request-ID"] = record.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
-    rule: Any = request.url_rule
+    if record.trace.header:
+        response.headers["traceparent"] = record.trace.header
     current_service().record(
         Answered(
-            route=rule.rule if rule else "unknown",
+            route=_route(),
             method=request.method if request.method in _KNOWN_METHODS else "unknown",
             status=response.status_code,
             code=record.code,
             request_id=record.request_id,
             duration_ms=duration_ms,
-            timings=record.timings,
+            prediction=record.prediction,
+            trace=record.trace,
         )
     )
+    clear_lines()
     return response
+
+
+def _route() -> str:
+    """Name the route as it is declared, for a wrong method too; `unknown` where there is none."""
+    rule = request.url_rule
+    error = request.routing_exception
+    adapter = request_ctx.url_adapter
+    if rule is None and isinstance(error, MethodNotAllowed) and error.valid_methods and adapter:
+        rule, _ = adapter.match(method=next(iter(error.valid_methods)), return_rule=True)
+    return rule.rule if rule else "unknown"
 
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

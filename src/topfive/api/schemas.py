@@ -188,7 +188,7 @@ def prediction_out(prediction: Prediction, request_id: str) -> PredictionOut:
         ),
         timing_ms=TimingOut(
             queue=round(timings.queue_ms, 2),
-            decode=round(timings.decode_ms, 2),
+            decode=round(timings.decode_ms + timings.preprocess_ms, 2),
             inference=round(timings.inference_ms, 2),
             total=round(timings.total_ms, 2),
         ),

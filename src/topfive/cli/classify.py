@@ -37,7 +37,7 @@ def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
       TOPFIVE_MODEL=digits topfive classify three.png
     """
     settings = read_settings()
-    configure_logs(LogOptions("critical", "console"))
+    configure_logs(LogOptions("critical", "console"), sys.stderr)
     failed = 0
     with _open_service(settings) as service:
         for picture in pictures:

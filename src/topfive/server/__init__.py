@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -10,12 +11,13 @@ from gunicorn.glogging import Logger
 from topfive.machine.sizing import Sizing
 from topfive.server.allocation import keep_memory_small
 from topfive.server.arbiter import PatientArbiter
-from topfive.server.counters import MEMORY_DIR, shared_counters
+from topfive.server.shared_files import MEMORY_DIR, shared_files
 from topfive.server.streams import mute_native_errors
 from topfive.server.watchdog import watch_for_stuck_work
 from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.logs import configure_logs, get_logger
+from topfive.telemetry.metric_files import close_account, note_asked_to_end
 
 # A worker whose main loop stands still this long is replaced.
 _WORKER_TIMEOUT_S = 30
@@ -67,7 +69,7 @@ class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no ty
 def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
     """List Gunicorn's options, by its own names, for these settings on this machine."""
     return {
-        "bind": [_bind_address(settings.host, settings.port)],
+        "bind": _bind_addresses(settings),
         "workers": sizing.workers,
         "threads": sizing.threads,
         "worker_class": "topfive.server.worker.PatientWorker",
@@ -85,6 +87,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "when_ready": _announce,
         "post_fork": _prepare_worker,
         "post_worker_init": _start_watchdog,
+        **_metrics_hooks(settings.metrics_dir),
         # Heartbeats written to a disk can stall a worker.
         "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
     }
@@ -102,8 +105,8 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
         threads=sizing.threads,
         reason=sizing.reason,
     )
-    with shared_counters(settings) as counted:
-        TopfiveServer(counted, sizing, lambda: load(counted)).run()
+    with shared_files(settings) as complete:
+        TopfiveServer(complete, sizing, lambda: load(complete)).run()
 
 
 def _prepare_worker(_arbiter: Any, _worker: Any) -> None:
@@ -118,6 +121,21 @@ def _start_watchdog(worker: Any) -> None:
 def _service_of(worker: Any) -> Service:
     service: Service = worker.wsgi.service
     return service
+
+
+def _metrics_hooks(folder: Path | None) -> dict[str, Any]:
+    """Keep what ended workers have counted."""
+    if folder is None:
+        return {}
+    return {
+        "worker_exit": lambda _arbiter, worker: note_asked_to_end(folder, worker.pid),
+        "child_exit": lambda _arbiter, worker: close_account(folder, worker.pid),
+    }
+
+
+def _bind_addresses(settings: Settings) -> list[str]:
+    ports = [settings.port, *([settings.metrics_port] if settings.metrics_port else [])]
+    return [_bind_address(settings.host, port) for port in ports]
 
 
 def _bind_address(host: str, port: int) -> str:

@@ -22,6 +22,7 @@ MAX_UNSENT_BYTES = 4 * 1024 * 1024
 _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
 _PREDICTION = re.compile(rb"POST /predict(?:/batch)?[ ?]")
+_LAST_CHUNK = b"0\r\n\r\n"
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 
@@ -132,10 +133,12 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
         return is_whole
 
     def missing_bytes(self) -> float:
-        """Tell how much of the body has not arrived; infinity where only reading it will tell."""
+        """Tell how much of the body has not arrived; infinity where only reading on will tell."""
         head = bytes(self._received[: self._head_bytes])
         if _CHUNKED.search(head):
-            return inf
+            # Where it ends is for the parser to say; until then nothing may follow on it.
+            self._extra_bytes = 1
+            return 0 if self._received.endswith(_LAST_CHUNK) else inf
         length = _CONTENT_LENGTH.search(head)
         body_bytes = int(length[1]) if length else 0
         missing_bytes = self._head_bytes + body_bytes - len(self._received)

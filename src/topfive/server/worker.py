@@ -153,6 +153,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if now_s - self._reaped_s < _REAP_EVERY_S:
             return
         self._reaped_s = now_s
+        self._service.note_gauges()
         for conn in [conn for conn in self._awaiting if conn.expires_s <= now_s]:
             self._refuse(conn, UploadTooSlow(_TOO_SLOW) if self.alive else _STOPPED)
         if self._turned_away:
@@ -236,8 +237,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if self._may_stream():
             self._streaming.add(conn)
             return True
-        # What is too large is never collected: the app refuses it by its announced length alone.
-        return self._max_body_bytes < missing_bytes < inf
+        # What is too large is not collected: the app refuses it by its announced length alone, or
+        # as soon as it has read as much as it may.
+        too_large = self._max_body_bytes < missing_bytes < inf
+        return too_large or conn.held_bytes > self._max_body_bytes
 
     def _may_stream(self) -> bool:
         # While there is much to do a body is collected first: by then its place may be taken, and
@@ -292,9 +295,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         request_id, response = refusal(failure)
         duration_ms = (monotonic() - began_s) * 1000
         method = "POST" if route == "/predict" else "unknown"
-        answered = Answered(
-            route, method, failure.status, failure.code, request_id, duration_ms, None
-        )
+        answered = Answered(route, method, failure.status, failure.code, request_id, duration_ms)
         self._service.record(answered)
         return response
 

@@ -1,12 +1,16 @@
-"""Logging: one JSON object a line on standard error, or plain text for a person at a terminal."""
+"""Logging: one JSON object a line on standard output, or plain text for a person at a terminal."""
 
 import logging
 import sys
 import warnings
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 import structlog
+
+_Line = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,22 +21,23 @@ class LogOptions:
     format: str = "json"
 
 
-def configure_logs(options: LogOptions) -> None:
-    """Send topfive's and Gunicorn's log through one chain to standard error."""
+def configure_logs(options: LogOptions, stream: TextIO | None = None) -> None:
+    """Send topfive's and Gunicorn's log through one chain to `stream` (None: standard output)."""
+    stream = stream or sys.stdout
     level = logging.getLevelNamesMapping()[options.level.upper()]
     chain: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.format_exc_info,
-        _renderer(options.format),
+        *_shape(options.format, stream),
     ]
     structlog.configure(
         processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    _redirect_standard_logging(level, chain)
+    _redirect_standard_logging(level, chain, stream)
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:
@@ -41,9 +46,19 @@ def get_logger() -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
-def _redirect_standard_logging(level: int, chain: list[Any]) -> None:
+def put_on_lines(**fields: str) -> None:
+    """Put `fields` on every line that this thread logs, until `clear_lines`."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def clear_lines() -> None:
+    """Put nothing more on this thread's lines."""
+    structlog.contextvars.clear_contextvars()
+
+
+def _redirect_standard_logging(level: int, chain: list[Any], stream: TextIO) -> None:
     """Let libraries, which use Python's own logging, write lines of the same shape."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],
@@ -55,9 +70,44 @@ def _redirect_standard_logging(level: int, chain: list[Any]) -> None:
     warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 
-def _renderer(log_format: str) -> Any:
+def _shape(log_format: str, stream: TextIO) -> list[Any]:
     if log_format == "console":
-        return structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    return structlog.processors.JSONRenderer()
+        return [
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
+    return [_shape_for_clouds, structlog.processors.JSONRenderer()]
+
+
+def _shape_for_clouds(_logger: object, _method: str, line: _Line) -> _Line:
+    """Name the fields as cloud consoles do.
+
+    Source: Google Cloud Logging's LogEntry, https://cloud.google.com/logging/docs/structured-logging
+    """
+    level = line.pop("level")
+    shaped = {
+        "severity": level.upper(),
+        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "message": _message(line),
+        **line,
+    }
+    if line["event"] == "request":
+        shaped["httpRequest"] = {
+            "requestMethod": line["method"],
+            "requestUrl": line["route"],
+            "status": line["status"],
+            "latency": f"{line['duration_ms'] / 1000:.6f}s",
+        }
+    return shaped
+
+
+def _message(line: _Line) -> str:
+    """Say in one sentence what a person in a console wants to read first."""
+    if line["event"] == "request":
+        code = f" {line['code']}" if "code" in line else ""
+        return f"{line['method']} {line['route']} {line['status']}{code}"
+    event = str(line["event"])
+    words = event.replace("_", " ") if event.isidentifier() else event
+    return f"{words}: {line['reason']}" if "reason" in line else words

@@ -6,18 +6,24 @@ import warnings
 
 import pytest
 
-from topfive.telemetry.logs import LogOptions, configure_logs, get_logger
+from topfive.telemetry.logs import (
+    LogOptions,
+    clear_lines,
+    configure_logs,
+    get_logger,
+    put_on_lines,
+)
 
 
 def test_a_line_is_one_json_object(capsys):
-    """The event, its fields, its level and its time are in one object on standard error."""
+    """The event, its fields, its severity and its time are in one object on standard output."""
     configure_logs(LogOptions("info", "json"))
     get_logger().warning("something", answer=42)
     captured = capsys.readouterr()
-    line = json.loads(captured.err)
-    assert (line["event"], line["level"], line["answer"]) == ("something", "warning", 42)
-    assert line["timestamp"].endswith("Z")
-    assert captured.out == ""
+    line = json.loads(captured.out)
+    assert (line["event"], line["severity"], line["answer"]) == ("something", "WARNING", 42)
+    assert line["time"].endswith("Z")
+    assert captured.err == ""
 
 
 def test_what_is_below_the_level_is_left_out(capsys):
@@ -26,16 +32,16 @@ def test_what_is_below_the_level_is_left_out(capsys):
     get_logger().warning("quiet")
     logging.getLogger("gunicorn.error").warning("quiet too")
     get_logger().error("loud")
-    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["loud"]
 
 
 def test_libraries_write_the_same_shape(capsys):
     """What comes by Python's own logging is JSON with the same keys."""
     configure_logs(LogOptions("info", "json"))
     logging.getLogger("some.library").info("hello %s", "you")
-    line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["level"]) == ("hello you", "info")
-    assert "timestamp" in line
+    line = json.loads(capsys.readouterr().out)
+    assert (line["event"], line["severity"]) == ("hello you", "INFO")
+    assert "time" in line
 
 
 def test_an_exception_is_one_field(capsys):
@@ -45,7 +51,7 @@ def test_an_exception_is_one_field(capsys):
         raise ValueError("broken")
     except ValueError:
         get_logger().exception("failed")
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = capsys.readouterr().out.splitlines()
     assert "ValueError: broken" in json.loads(line)["exception"]
 
 
@@ -53,7 +59,7 @@ def test_a_person_gets_plain_text(capsys):
     """The console format is readable, and without colours where nobody looks."""
     configure_logs(LogOptions("info", "console"))
     get_logger().info("starting", port=5000)
-    written = capsys.readouterr().err
+    written = capsys.readouterr().out
     assert "starting" in written
     assert "port=5000" in written
     assert "\x1b[" not in written
@@ -65,4 +71,26 @@ def test_details_of_pictures_stay_out(capsys, log_format):
     configure_logs(LogOptions("debug", log_format))
     logging.getLogger("PIL.PngImagePlugin").warning("secret of a picture")
     warnings.warn_explicit("secret of a picture", UserWarning, "x.py", 1, "PIL.TiffImagePlugin")
-    assert "secret" not in capsys.readouterr().err
+    assert "secret" not in capsys.readouterr().out
+
+
+def test_every_line_of_a_request_has_its_id(capsys):
+    """What libraries log while a request is answered can be found by the request's id."""
+    configure_logs(LogOptions("info", "json"))
+    put_on_lines(request_id="abc")
+    logging.getLogger("some.library").warning("odd")
+    clear_lines()
+    logging.getLogger("some.library").warning("later")
+    odd, later = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert odd["request_id"] == "abc"
+    assert "request_id" not in later
+
+
+def test_the_message_is_what_a_person_reads_first(capsys):
+    """The message is words: the event's, and the reason where there is one."""
+    configure_logs(LogOptions("info", "json"))
+    get_logger().warning("model_refused", reason="no weights")
+    logging.getLogger("gunicorn.error").info("worker_tmp is /dev/shm/a_b")
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first["message"] == "model refused: no weights"
+    assert second["message"] == "worker_tmp is /dev/shm/a_b"

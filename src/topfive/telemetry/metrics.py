@@ -1,0 +1,203 @@
+"""Metrics for Prometheus, added up over the workers of one machine."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from topfive.predictions import Prediction, Timings
+from topfive.telemetry.metric_files import reading
+
+# OpenTelemetry's boundaries for http.server.request.duration.
+REQUEST_BUCKETS_S = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+)  # fmt: skip
+# From a small picture's decoding to the slowest picture's.
+STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+CONFIDENCE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+Labels = dict[str, str]
+
+_STAGES: tuple[tuple[str, str, Callable[[Timings], float]], ...] = (
+    ("queue_wait", "Waiting for a turn.", lambda timings: timings.queue_ms),
+    ("decode", "Decoding.", lambda timings: timings.decode_ms),
+    ("preprocess", "Resizing and cropping.", lambda timings: timings.preprocess_ms),
+    ("inference", "The model's time.", lambda timings: timings.inference_ms),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How one worker stands at one moment."""
+
+    in_flight: int
+    queue_depth: int
+    decoded_bytes: int
+    memory_bytes: int
+    is_degraded: bool
+
+
+class Metrics(Protocol):
+    """What the service counts and measures."""
+
+    def count_request(self, route: str, method: str, status: int, duration_s: float) -> None:
+        """Count a request that was answered."""
+
+    def count_rejected(self, reason: str, count: int = 1) -> None:
+        """Count requests that got no prediction, by their failure's code."""
+
+    def count_prediction(self, prediction: Prediction) -> None:
+        """Count a prediction, where its time went and how sure it was."""
+
+    def count_store_error(self) -> None:
+        """Count a call that the rate limit could not count."""
+
+    def set_gauges(self, gauges: Gauges) -> None:
+        """Say how this worker stands now."""
+
+    def render(self, accept: str, model: Labels | None) -> tuple[bytes, str]:
+        """Write all workers' metrics; returns the text and its content type."""
+
+
+class NoMetrics:
+    """Stands in where nobody asks for metrics."""
+
+    def count_request(self, route: str, method: str, status: int, duration_s: float) -> None:
+        """Do nothing."""
+
+    def count_rejected(self, reason: str, count: int = 1) -> None:
+        """Do nothing."""
+
+    def count_prediction(self, prediction: Prediction) -> None:
+        """Do nothing."""
+
+    def count_store_error(self) -> None:
+        """Do nothing."""
+
+    def set_gauges(self, gauges: Gauges) -> None:
+        """Do nothing."""
+
+    def render(self, _accept: str, _model: Labels | None) -> tuple[bytes, str]:
+        """Return nothing."""
+        return b"", "text/plain"
+
+
+def open_metrics(folder: Path | None) -> "PrometheusMetrics":
+    """Open this worker's metrics; those of all workers that share `folder` are added up."""
+    # Not before `prepare_files`, which tells the library of the folder.
+    import prometheus_client.multiprocess  # noqa: PLC0415
+
+    return PrometheusMetrics(prometheus_client, folder)
+
+
+class PrometheusMetrics:
+    """Metrics in files that all workers of a machine share, or in memory without a folder."""
+
+    def __init__(self, library: Any, folder: Path | None) -> None:
+        self._library = library
+        self._folder = folder
+        self._registry = library.CollectorRegistry()
+        self._requests = self._histogram(
+            "topfive_request_duration_seconds", "How long requests took.",
+            REQUEST_BUCKETS_S, "route", "method", "status",
+        )  # fmt: skip
+        self._stages = [
+            (self._histogram(f"topfive_{name}_seconds", text, STAGE_BUCKETS_S), of)
+            for name, text, of in _STAGES
+        ]
+        self._confidence = self._histogram(
+            "topfive_confidence", "Confidence of the best class.", CONFIDENCE_BUCKETS, "model"
+        )
+        self._rejected = self._counter(
+            "topfive_rejected", "Requests without a prediction, by failure.", "reason"
+        )
+        self._predictions = self._counter(
+            "topfive_predictions", "Predictions, by the model that answered.", "model", "version"
+        )
+        self._store_errors = self._counter(
+            "topfive_rate_limit_store_errors", "Calls that the rate limit could not count."
+        )
+        self._workers = self._gauge("topfive_workers", "Workers that are alive.", "livesum")
+        self._in_flight = self._gauge(
+            "topfive_requests_in_flight", "Requests being answered.", "livesum"
+        )
+        self._queue = self._gauge("topfive_queue_depth", "Pictures that wait.", "livesum")
+        self._decoded = self._gauge(
+            "topfive_decoded_bytes_in_flight", "Decoding budget in use.", "livesum"
+        )
+        self._degraded = self._gauge(
+            "topfive_degraded", "1 while the fallback model serves.", "livemax"
+        )
+        self._memory = self._gauge(
+            "topfive_worker_memory_bytes", "Resident memory of a worker.", "livesum", "worker"
+        )
+        self._workers.set(1)
+
+    def count_request(self, route: str, method: str, status: int, duration_s: float) -> None:
+        """Count a request that was answered."""
+        self._requests.labels(route, method, str(status)).observe(duration_s)
+
+    def count_rejected(self, reason: str, count: int = 1) -> None:
+        """Count requests that got no prediction, by their failure's code."""
+        self._rejected.labels(reason).inc(count)
+
+    def count_prediction(self, prediction: Prediction) -> None:
+        """Count a prediction, where its time went and how sure it was."""
+        model = prediction.model
+        self._predictions.labels(model.name, model.version).inc()
+        self._confidence.labels(model.name).observe(prediction.classes[0].confidence)
+        for histogram, duration_ms in self._stages:
+            histogram.observe(duration_ms(prediction.timings) / 1000)
+
+    def count_store_error(self) -> None:
+        """Count a call that the rate limit could not count."""
+        self._store_errors.inc()
+
+    def set_gauges(self, gauges: Gauges) -> None:
+        """Say how this worker stands now."""
+        self._in_flight.set(gauges.in_flight)
+        self._queue.set(gauges.queue_depth)
+        self._decoded.set(gauges.decoded_bytes)
+        self._degraded.set(gauges.is_degraded)
+        self._memory.labels(str(os.getpid())).set(gauges.memory_bytes)
+
+    def render(self, accept: str, model: Labels | None) -> tuple[bytes, str]:
+        """Write all workers' metrics and this worker's `model`; returns text and content type."""
+        encode, content_type = self._library.exposition.choose_encoder(accept)
+        if self._folder is None:
+            return encode(_Told(self._registry.collect(), model)), content_type
+        with reading(self._folder):
+            counted = self._library.multiprocess.MultiProcessCollector(None, str(self._folder))
+            return encode(_Told(counted.collect(), model)), content_type
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Any:
+        return self._library.Histogram(name, text, labels, buckets=buckets, registry=self._registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Any:
+        return self._library.Counter(name, text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, mode: str, *labels: str) -> Any:
+        return self._library.Gauge(
+            name, text, labels, registry=self._registry, multiprocess_mode=mode
+        )
+
+
+class _Told:
+    """What is told at one scrape: what was counted, and the model that serves now."""
+
+    def __init__(self, counted: Iterable[Any], model: Labels | None) -> None:
+        self._counted = counted
+        self._model = model
+
+    def collect(self) -> Iterator[Any]:
+        """Give one family of samples after the other."""
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+        yield from self._counted
+        if self._model is not None:
+            # No file keeps this one, so that it is gone as soon as the model is.
+            names = list(self._model)
+            info = GaugeMetricFamily("topfive_model_info", "The model that serves.", labels=names)
+            info.add_metric(list(self._model.values()), 1)
+            yield info

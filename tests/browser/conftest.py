@@ -1,0 +1,110 @@
+"""A Chromium and the servers that it looks at; without Chromium these tests are skipped."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live_server import LiveServer, run_server
+from topfive.bundles.store import demo_root
+
+if TYPE_CHECKING:
+    from tests.browser.chromium import Page
+
+KEY = "the ключ"
+HOSTILE_NAME = '<img src=x onerror="document.title=1">'
+_AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture(scope="package")
+def digits() -> Path:
+    """The folder of the embedded bundle."""
+    (folder,) = (demo_root() / "digits").iterdir()
+    return folder
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The service with the digits, healthy and open to all."""
+    with run_server(tmp_path_factory.mktemp("open"), model="digits", workers="1") as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def guarded(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[LiveServer]:
+    """The service on a fallback whose classes have hostile names, with a key and a rate limit."""
+    folder = tmp_path_factory.mktemp("guarded")
+    fallback = _with_labels(digits, folder / "fallback", [f"{HOSTILE_NAME}{n}" for n in range(10)])
+    damaged = folder / "damaged"
+    shutil.copytree(fallback, damaged)
+    (damaged / "labels.txt").write_text("cut off")
+    with run_server(
+        folder,
+        model=str(damaged),
+        fallback_model=str(fallback),
+        api_keys=hashlib.sha256(KEY.encode()).hexdigest(),
+        rate_limit="3/hour",
+        workers="1",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Page"]:
+    """A running Chromium."""
+    # Not at the top: where selenium is absent, this file is read all the same.
+    from tests.browser.chromium import find_programs, run_chromium
+
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("Install chromium and chromedriver (Debian: chromium-driver) to run this.")
+    with run_chromium(programs, tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(chromium: "Page") -> Iterator["Page"]:
+    """The page, not yet opened; at the end nothing may have reached the console.
+
+    Chromium itself notes there every request that was refused or had no answer.
+    """
+    chromium.reset()
+    yield chromium
+    assert [one for one in chromium.console() if one["source"] != "network"] == []
+
+
+@pytest.fixture(scope="package")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, an accessibility checker."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("Install npm to run this.")
+    try:
+        subprocess.run(
+            [npm, "pack", "--silent", _AXE], cwd=folder, check=True, capture_output=True, timeout=30
+        )
+    except subprocess.SubprocessError:
+        pytest.skip(f"npm could not fetch {_AXE}.")
+    (archive,) = folder.glob("*.tgz")
+    with tarfile.open(archive) as packed:
+        script = packed.extractfile("package/axe.min.js")
+        assert script is not None
+        return script.read().decode()
+
+
+def _with_labels(bundle: Path, folder: Path, labels: list[str]) -> Path:
+    """Copy a bundle, and give its classes other names."""
+    shutil.copytree(bundle, folder)
+    text = "\n".join(labels) + "\n"
+    (folder / "labels.txt").write_text(text)
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["files"]["labels.txt"] = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    return folder
