@@ -9,10 +9,10 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check digits lock docs clean
+.PHONY: help setup run test check soak fuzz container-test screenshots digits lock docs clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.serving ## Set up and serve on port 5000
 	TOPFIVE_FALLBACK_MODEL="$${TOPFIVE_FALLBACK_MODEL-digits}" \
@@ -20,7 +20,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --ignore tests/container
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -30,6 +30,20 @@ check: $(VENV)/.developing ## Lint, type check, import rules, generated files in
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+
+soak: $(VENV)/.developing ## Measure robustness for half an hour: overload, slow clients, restarts, leaks
+	$(BIN)/python benchmarks/soak.py
+
+fuzz: $(VENV)/.developing ## Fuzz the road from bytes to pixels for ten minutes
+	$(PIP) install --quiet -r requirements-fuzz.txt
+	$(BIN)/python -m tests.fuzz.fuzz_pictures -max_total_time=300
+	$(BIN)/python -m tests.fuzz.fuzz_requests -max_total_time=300
+
+container-test: $(VENV)/.developing ## Build the images and test them (needs Docker or podman)
+	$(BIN)/python -m pytest tests/container
+
+screenshots: $(VENV)/.developing ## Take the pictures of the page again (needs Chromium)
+	$(BIN)/python docs/take_screenshots.py
 
 setup: $(VENV)/.developing ## Set up for development
 
@@ -56,6 +70,6 @@ $(VENV)/.serving: $(VENV)/.torch requirements.txt pyproject.toml
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt
+$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt
 	$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@

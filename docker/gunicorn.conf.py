@@ -5,17 +5,31 @@ It reads topfive's settings and takes every option from where `topfive serve` ta
 """
 
 import sys
+from contextlib import ExitStack
 
 from topfive.errors import OperatorError
 from topfive.server import gunicorn_options
+from topfive.server.shared_files import shared_files
 from topfive.settings import read_settings
 from topfive.telemetry.logs import configure_logs
 from topfive.wiring import choose_sizing
 
+files = ExitStack()
 try:
     settings = read_settings()
+    complete = files.enter_context(shared_files(settings))
 except OperatorError as error:
     sys.exit(f"Error: {error}")
 
 configure_logs(settings.log_options)
-globals().update(gunicorn_options(settings, choose_sizing(settings)))
+globals().update(gunicorn_options(complete, choose_sizing(complete)))
+# Workers read the settings again, and must find where they count together.
+raw_env = [
+    f"TOPFIVE_RATE_LIMIT_STORAGE={complete.rate_limit_storage}",
+    f"TOPFIVE_METRICS_DIR={complete.metrics_dir}",
+]
+
+
+def on_exit(_arbiter: object) -> None:
+    """Delete what workers shared."""
+    files.close()

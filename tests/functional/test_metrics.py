@@ -112,7 +112,12 @@ def test_a_callers_trace_reaches_the_log(server: LiveServer) -> None:
         answer = server.upload(jpeg(), headers={"traceparent": header})
         request_ids.append(answer.json["request_id"])
         assert "traceparent" not in answer.headers
-    lines = {line["request_id"]: line for line in server.events("request")}
+    end_s = time.monotonic() + 10
+    lines: dict[str, dict[str, object]] = {}
+    while not set(request_ids) <= set(lines):
+        assert time.monotonic() < end_s, "the lines were not written"
+        lines = {line["request_id"]: line for line in server.events("request")}
+        time.sleep(0.02)
     assert lines[request_ids[0]]["trace"] == TRACEPARENT.split("-")[1]
     assert "trace" not in lines[request_ids[1]]
 

@@ -21,6 +21,7 @@ MAX_UNSENT_BYTES = 4 * 1024 * 1024
 
 _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_PROBE = re.compile(rb"GET /(?:health|livez|readyz)[ ?]")
 _PREDICTION = re.compile(rb"POST /predict(?:/batch)?[ ?]")
 _LAST_CHUNK = b"0\r\n\r\n"
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -83,6 +84,8 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
         # The first bytes are always there when a thread gets this connection.
         self.data_ready = True
         self.is_predicting = False
+        self.is_browsing = False
+        self.is_watched = False
         self.cost_bytes = 0
         self.began_s = 0.0
         self.expires_s = inf
@@ -106,6 +109,11 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
     def is_prediction(self) -> bool:
         """Whether the next request asks for work on a picture."""
         return _PREDICTION.match(self._received) is not None
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the next request asks how the service is."""
+        return _PROBE.match(self._received) is not None
 
     def collect(self) -> bool:
         """Read what has arrived without waiting; False if the client has closed."""

@@ -7,6 +7,7 @@ uploads are refused early while there is room; beyond those the loop collects bo
 every place is taken the loop refuses uploads by itself: what is refused must cost next to nothing.
 """
 
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from math import inf
@@ -27,20 +28,24 @@ from topfive.errors import (
 )
 from topfive.server.connection import Connection
 from topfive.server.lingering import Lingering
-from topfive.server.refusal import refusal
+from topfive.server.refusals import Refusals
 from topfive.server.sending import Sending
-from topfive.service import Answered, Service
+from topfive.service import Service
 from topfive.telemetry.logs import get_logger
 
 # From the first moment of a connection, or the first byte of a further request, to its whole head.
 HEAD_ALLOWANCE_S = 10.0
 # How many threads of a worker may wait for bodies that are still under way.
 MAX_STREAMING = 8
+# How many threads of a worker may answer what is neither a picture nor a probe, such as pages and
+# their assets: a burst of those must not make probes wait for Python's lock.
+MAX_BROWSING = 4
 # Requests this small are never given up to make room for others.
 SMALL_BYTES = 64 * 1024
 
 _REAP_EVERY_S = 0.5
-_ANSWERED = 8
+_NOTIFY_EVERY_S = 0.25
+_FEW_PLACES = 3
 _TOO_SLOW = "The request did not arrive in time. Try again over a faster line."
 _STOPPED = ShuttingDown(
     "The service stopped before the whole request was there. Try again.", retry_after_s=1
@@ -58,28 +63,34 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._awaiting: set[Connection] = set()
         self._streaming: set[Connection] = set()
         self._predicting = 0
+        self._browsing = 0
+        self._browsers: deque[Connection] = deque()
         self._held_bytes = 0
-        self._turned_away = 0
         self._reaped_s = 0.0
+        self._notified_s = 0.0
         self._body_allowance_s = float(self.cfg.graceful_timeout)
 
     def run(self) -> None:
         """Serve; the app is loaded and the poller is there."""
         self._lingering = Lingering(self.poller)
         self._sending = Sending(self.poller, super().finish_request, self._let_go)
+        self._service: Service = self.wsgi.service
         sizing, max_bytes = self._service.describe().sizing, self._service.limits.image.max_bytes
-        self._places = sizing.slots + sizing.queue
-        self._max_body_bytes = max_bytes + SMALL_BYTES
+        self._places: int = sizing.slots + sizing.queue
+        self._max_body_bytes: int = max_bytes + SMALL_BYTES
         self._max_held_bytes = max(sizing.upload_bytes, 2 * self._max_body_bytes)
+        self._refusals = Refusals(self._service, self._lingering)
         # Streaming uploads cannot be given up, so they may take half of what is held at most.
         fitting = self._max_held_bytes // (2 * self._max_body_bytes)
-        self._max_streaming = min(MAX_STREAMING, fitting)
+        self._max_streaming: int = min(MAX_STREAMING, fitting)
         super().run()
 
-    @property
-    def _service(self) -> Service:
-        service: Service = self.wsgi.service
-        return service
+    def notify(self) -> None:
+        """Tell the arbiter that this worker lives; Gunicorn would do so in every turn."""
+        now_s = monotonic()
+        if now_s - self._notified_s > _NOTIFY_EVERY_S:
+            self._notified_s = now_s
+            super().notify()
 
     def accept(self, listener: Any) -> None:
         """Accept a connection and collect what it has sent already."""
@@ -90,14 +101,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, address, listener.getsockname(), self._linger)
         self._await_request(conn)
-        self._collect(conn)
 
     def on_client_socket_readable(self, conn: Connection, _client: Any) -> None:
         """Collect the further request of a kept-alive connection."""
         self.poller.unregister(conn.sock)
         self.keepalived_conns.remove(conn)
         self._await_request(conn)
-        self._collect(conn)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to stop: not ready from now on, so that load balancers look elsewhere."""
@@ -133,19 +142,21 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             get_logger().error("unforeseen_error", kind=type(exc).__name__)
             failure = InternalError()
         with suppress(OSError):
-            client.sendall(self._answer("unknown", failure, monotonic()))
+            client.sendall(self._refusals.answer("unknown", failure, monotonic()))
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Note that a thread is free again; the rest is Gunicorn's."""
         self._streaming.discard(conn)
         self._predicting -= conn.is_predicting
+        self._browsing -= conn.is_browsing
         self._held_bytes -= conn.cost_bytes
-        conn.is_predicting = False
+        conn.is_predicting = conn.is_browsing = False
         conn.cost_bytes = 0
         if conn.sock.unsent:
             self._sending.begin(conn, fs)
         else:
             super().finish_request(conn, fs)
+        self._let_browse()
 
     def murder_pending(self) -> None:
         """Close what has used up its time; Gunicorn calls this in every turn of its loop."""
@@ -156,10 +167,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._service.note_gauges()
         for conn in [conn for conn in self._awaiting if conn.expires_s <= now_s]:
             self._refuse(conn, UploadTooSlow(_TOO_SLOW) if self.alive else _STOPPED)
-        if self._turned_away:
-            # One line for each would drown the log, and cost more than the refusals themselves.
-            self._service.record_turned_away(self._turned_away, Overloaded.code)
-            self._turned_away = 0
+        self._refusals.report()
         self._sending.close_expired(now_s)
         self._lingering.close_expired(now_s)
 
@@ -177,7 +185,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         conn.began_s = monotonic()
         conn.expires_s = conn.began_s + HEAD_ALLOWANCE_S
         self._awaiting.add(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self._collect, conn))
+        # Often all of it has come already, and the poller need not know of it.
+        self._collect(conn)
+        if conn in self._awaiting:
+            conn.is_watched = True
+            self.poller.register(conn.sock, EVENT_READ, partial(self._collect, conn))
 
     def _collect(self, conn: Connection, _sock: Any = None) -> None:
         had_head = conn.has_head
@@ -224,15 +236,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self._start(conn)
 
     def _no_place(self) -> Overloaded | None:
-        # Those that a thread has and the gate has not yet seen count too, or a burst would pass;
-        # not to the last one, since a thread is noted as free only after its answer was read.
-        are_many = self._predicting >= self._places + _ANSWERED
+        # Those that a thread has and the gate has not yet seen count too, or a burst would pass. A
+        # thread is noted as free only after its answer was read, which few places must not feel.
+        are_many = self._predicting >= max(self._places, _FEW_PLACES)
         return self._service.overload(are_many)
 
     def _may_start(self, conn: Connection, missing_bytes: float) -> bool:
         """Whether a thread may have this request: it is whole, too large, or there is room."""
         if missing_bytes == 0:
             conn.is_predicting = conn.is_prediction
+            conn.is_browsing = not (conn.is_prediction or conn.is_probe)
             return True
         if self._may_stream():
             self._streaming.add(conn)
@@ -256,20 +269,25 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._predicting += conn.is_predicting
         conn.sock.received_bytes = 0
         conn.sock.read_until_s = conn.expires_s
-        self.enqueue_req(conn)
+        if conn.is_browsing:
+            self._browsers.append(conn)
+            self._let_browse()
+        else:
+            self.enqueue_req(conn)
+
+    def _let_browse(self) -> None:
+        while self._browsers and self._browsing < MAX_BROWSING:
+            self._browsing += 1
+            self.enqueue_req(self._browsers.popleft())
 
     def _turn_away(self, conn: Connection, failure: Failure) -> None:
         """Refuse at the least cost an upload for which there is no place."""
-        self._turned_away += 1
         self._forget(conn)
-        is_kept = conn.discard() and self.alive
-        with suppress(OSError):
-            conn.sock.send(refusal(failure, is_kept)[1])
-        if is_kept and len(self.keepalived_conns) < self.max_keepalived:
+        may_keep = self.alive and len(self.keepalived_conns) < self.max_keepalived
+        if self._refusals.turn_away(conn, failure, may_keep):
             self._keep(conn)
         else:
             self.nr_conns -= 1
-            self._lingering.begin(conn)
 
     def _keep(self, conn: Connection) -> None:
         conn.set_timeout()
@@ -279,25 +297,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _refuse(self, conn: Connection, failure: Failure) -> None:
         """Tell a client of a failure, if it had begun a request at all, and close."""
-        has_begun = conn.held_bytes > 0
         self._forget(conn)
         self.nr_conns -= 1
-        if has_begun:
-            route = "/predict" if conn.is_prediction else "unknown"
-            with suppress(OSError):
-                conn.sock.send(self._answer(route, failure, conn.began_s))
-            self._lingering.begin(conn)
+        if conn.held_bytes:
+            self._refusals.refuse(conn, failure)
         else:
             conn.close()
-
-    def _answer(self, route: str, failure: Failure, began_s: float) -> bytes:
-        """Write the response that tells of a failure, and its line in the log."""
-        request_id, response = refusal(failure)
-        duration_ms = (monotonic() - began_s) * 1000
-        method = "POST" if route == "/predict" else "unknown"
-        answered = Answered(route, method, failure.status, failure.code, request_id, duration_ms)
-        self._service.record(answered)
-        return response
 
     def _drop(self, conn: Connection) -> None:
         self._forget(conn)
@@ -310,7 +315,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def _forget(self, conn: Connection) -> None:
         self._awaiting.discard(conn)
         self._held_bytes -= conn.held_bytes
-        with suppress(KeyError, ValueError, OSError):
+        if conn.is_watched:
+            conn.is_watched = False
             self.poller.unregister(conn.sock)
 
     def _linger(self, conn: Connection) -> None:
