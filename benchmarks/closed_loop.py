@@ -30,9 +30,14 @@ class LoopLimits:
 
 @dataclass(slots=True)
 class LoopResult:
-    """What a run saw: latencies of right answers, everything else by its status or fault."""
+    """What a run saw: latencies of right answers, everything else by its status or fault.
+
+    `answered_s` tells when each right answer came; `others_ms` are latencies of other statuses.
+    """
 
     latencies_ms: list[float] = field(default_factory=list)
+    answered_s: list[float] = field(default_factory=list)
+    others_ms: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     duration_s: float = 0.0
 
@@ -173,13 +178,16 @@ class ClosedLoop:
             self._count(client, answer)
 
     def _count(self, client: Client, answer: Answer) -> None:
-        latency_ms = (time.perf_counter() - client.started_at_s) * 1000
+        now_s = time.perf_counter()
+        latency_ms = (now_s - client.started_at_s) * 1000
         if answer.status != 200:
             self._result.errors[str(answer.status)] += 1
+            self._result.others_ms.append(latency_ms)
         elif b'"predictions"' not in answer.body:
             self._result.errors["not_a_prediction"] += 1
         else:
             self._result.latencies_ms.append(latency_ms)
+            self._result.answered_s.append(now_s)
         # After an early refusal part of the upload may be unsent: that connection is spent.
         keeps = self._limits.keep_alive and answer.status == 200 and not answer.closes
         client.finish(close=not keeps)

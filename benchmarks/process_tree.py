@@ -65,6 +65,12 @@ def _descends(pid: int, root_pid: int, everyone: Mapping[int, ProcessStat]) -> b
     return pid == root_pid
 
 
+def list_children(parent_pid: int) -> list[int]:
+    """List the living children of a process: a server's workers."""
+    tree = read_tree(parent_pid).values()
+    return sorted(stat.pid for stat in tree if stat.parent_pid == parent_pid)
+
+
 def total_cpu_ms(tree: Mapping[int, ProcessStat]) -> float:
     """Add up the CPU time of a whole tree."""
     return sum(stat.cpu_ms for stat in tree.values())
@@ -78,6 +84,15 @@ def read_memory_mib(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
     kib = {key: int(value) for key, value in re.findall(r"^(Pss|Rss): +(\d+) kB$", text, re.M)}
     return kib.get("Pss", 0) / 1024, kib.get("Rss", 0) / 1024
+
+
+def count_handles(pid: int) -> tuple[int, int]:
+    """Count the threads and the open descriptors of one process; zeros when it has ended."""
+    folder = PROC / str(pid)
+    try:
+        return len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
 
 
 def compare_trees(

@@ -64,7 +64,10 @@ def is_ready(address: Address) -> bool:
 
 @contextmanager
 def serving(plan: ServerPlan) -> Iterator[Server]:
-    """Run a server during a block; it is stopped by its own process id whatever happens."""
+    """Run a server during a block; it is stopped by its own process id whatever happens.
+
+    Raises ServerFailedError if it does not start, or ended before the block did.
+    """
     log = plan.folder / "server.log"
     started_at_s = time.perf_counter()
     with log.open("wb") as stderr:
@@ -80,6 +83,9 @@ def serving(plan: ServerPlan) -> Iterator[Server]:
     try:
         address = _poll(process, log, lambda: _find_address(log))
         yield Server(process, log, started_at_s, address)
+        if process.poll() is not None:
+            # Figures of a server that was no longer there would look like its failures.
+            raise ServerFailedError(f"the server ended while it was measured:\n{_tail(log)}")
     finally:
         _stop(process)
 

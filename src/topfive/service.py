@@ -201,6 +201,14 @@ class Service:
         self._logger.warning("turned_away", count=count, code=code)
         self._metrics.count_rejected(code, count)
 
+    def record_store_down(self, kind: str) -> None:
+        """Log that the rate limit's store fails, so that nobody is limited."""
+        self._logger.warning("rate_limit_store_down", kind=kind)
+
+    def record_store_back(self) -> None:
+        """Log that the rate limit's store works again."""
+        self._logger.info("rate_limit_store_back")
+
     def record_store_error(self) -> None:
         """Count a call that the rate limit could not count."""
         self._metrics.count_store_error()

@@ -125,8 +125,10 @@ class Settings(BaseModel):
     )
     rate_limit_storage: str = Field(
         "",
-        description="Where the rate limit counts: a storage URI of the `limits` library, for "
-        "example `redis://HOST:6379`. Empty: in this machine's memory, shared by all workers.",
+        description="Where the rate limit counts: `redis://HOST:6379`, or `rediss`, `valkey`, "
+        "`valkeys`, for a store that machines share. Empty: in this machine's memory, for all its "
+        "workers.",
+        repr=False,
     )
     api_keys: str = Field(
         "",
@@ -188,6 +190,15 @@ class Settings(BaseModel):
         if text:
             parse_many(text)
         return text
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _store_can_be_used(cls, uri: str) -> str:
+        from topfive.admission.stores import check_store_uri  # noqa: PLC0415 - as above
+
+        if uri:
+            check_store_uri(uri)
+        return uri
 
     @property
     def image_limits(self) -> ImageLimits:
@@ -265,6 +276,6 @@ def _describe_one(problem: Any, names: Mapping[str, str]) -> str:
     name = names.get(field) or variable_name(field)
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
-    if field == "api_keys":
+    if field in ("api_keys", "rate_limit_storage"):
         return f"{name}: {problem['msg']}"
     return f"{name}={problem['input']!r}: {problem['msg']}"

@@ -26,16 +26,21 @@ class ApiKeys:
 
     def check(self, presented: str | None, scope: str) -> None:
         """Raise Unauthorized for a missing or wrong key, Forbidden for one without `scope`."""
+        found = self.find(presented)
+        if found is None:
+            raise Unauthorized("Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.")
+        if scope not in found.scopes:
+            raise Forbidden(f"This API key does not have the scope {scope!r}.")
+
+    def find(self, presented: str | None) -> ApiKey | None:
+        """Find the key that was presented; None if there is no such key."""
         digest = hashlib.sha256((presented or "").encode("utf-8", "surrogateescape")).hexdigest()
-        scopes: frozenset[str] | None = None
+        found: ApiKey | None = None
         for key in (key for source in self._sources for key in source()):
             # Every key is compared, so that time does not tell which one was near.
             if hmac.compare_digest(key.digest, digest):
-                scopes = key.scopes
-        if scopes is None:
-            raise Unauthorized("Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.")
-        if scope not in scopes:
-            raise Forbidden(f"This API key does not have the scope {scope!r}.")
+                found = key
+        return found
 
 
 class NoApiKeys:
@@ -43,6 +48,10 @@ class NoApiKeys:
 
     def check(self, presented: str | None, scope: str) -> None:
         """Let the request pass."""
+
+    def find(self, _presented: str | None) -> ApiKey | None:
+        """Know no key."""
+        return None
 
 
 def parse_api_keys(text: str) -> tuple[ApiKey, ...]:

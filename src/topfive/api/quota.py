@@ -1,34 +1,88 @@
-"""How often one client may ask for a prediction."""
+"""How often one caller may ask for a prediction."""
 
+from ipaddress import IPv6Address, ip_address
 from time import time
 from typing import Any
 
 from flask import Flask, Response, request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 
-_NETWORK_SCHEMES = ("redis", "valkey", "memcached")
-_NETWORK_OPTIONS: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+from topfive.admission.stores import GUARDED_SCHEME, StoreEvents, open_store
+from topfive.api.request import (
+    keys_are_asked,
+    mounted_service,
+    presented_key,
+    recognised_key,
+)
+from topfive.service import Service
+
+# One customer of a network provider has 2^64 addresses: they count as one.
+_IPV6_PREFIX_BITS = 64
 
 
 def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
-    """Limit each client's calls of /predict to `rate`; empty: no limit.
+    """Limit each caller's calls of /predict to `rate`; empty: no limit.
 
-    The count lives at `storage_uri`, or in each worker's memory where that is empty.
+    The count lives at `storage_uri`, or in each worker's memory where that is empty. While it
+    cannot be reached, nobody is limited.
     """
     if not rate:
         return
+    # GuardedStore takes these as they are; the library knows of words and numbers only.
+    options: Any = {
+        "store": open_store(storage_uri or "memory://"),
+        "events": _events(mounted_service(app)),
+    }
     limiter = Limiter(
-        get_remote_address,
+        _caller,
         app=app,
         default_limits=[rate],
-        default_limits_exempt_when=lambda: not request.path.startswith("/predict"),
-        storage_uri=storage_uri or "memory://",
-        storage_options=_NETWORK_OPTIONS if storage_uri.startswith(_NETWORK_SCHEMES) else {},
-        # A store that is down must not stop predictions: each worker counts for itself then.
-        in_memory_fallback_enabled=bool(storage_uri),
+        default_limits_exempt_when=_is_free,
+        storage_uri=f"{GUARDED_SCHEME}://",
+        storage_options=options,
     )
     app.after_request(lambda response: _tell_quota(limiter, response))
+
+
+def caller_bucket(address: str | None, key_digest: str | None, has_key: bool) -> str:
+    """Name what a caller's calls are counted under.
+
+    A good API key counts for itself, wherever it is used. A wrong one counts against its sender's
+    address, apart from that address's other callers: guessing is limited, and costs nobody else.
+    """
+    if key_digest is not None:
+        return f"key:{key_digest}"
+    where = _network(address or "")
+    return f"wrong-key:{where}" if has_key else where
+
+
+def _caller() -> str:
+    key = presented_key() if keys_are_asked() else ""
+    return caller_bucket(request.remote_addr, recognised_key(key), bool(key))
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return f"{int(parsed) >> (128 - _IPV6_PREFIX_BITS):x}/{_IPV6_PREFIX_BITS}"
+
+
+def _is_free() -> bool:
+    return request.method == "OPTIONS" or not request.path.startswith("/predict")
+
+
+def _events(service: Service) -> StoreEvents:
+    return StoreEvents(
+        on_down=service.record_store_down,
+        on_back=service.record_store_back,
+        on_uncounted=service.record_store_error,
+    )
 
 
 def _tell_quota(limiter: Limiter, response: Response) -> Response:
@@ -37,7 +91,7 @@ def _tell_quota(limiter: Limiter, response: Response) -> Response:
     if limit is None:
         return response
     # flask-limiter rounds the moment up to a whole second already.
-    reset_s = str(max(1, int(limit.reset_at - time())))
+    reset_s = str(max(1, min(int(limit.reset_at - time()), limit.limit.get_expiry())))
     response.headers["RateLimit-Limit"] = str(limit.limit.amount)
     response.headers["RateLimit-Remaining"] = str(max(0, limit.remaining))
     response.headers["RateLimit-Reset"] = reset_s

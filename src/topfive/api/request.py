@@ -97,14 +97,29 @@ def current_record() -> RequestRecord:
     return cast(RequestRecord, g.record)
 
 
-def require_scope(scope: str) -> None:
-    """Raise Unauthorized or Forbidden unless the request's API key allows `scope`."""
+def presented_key() -> str:
+    """Return the API key that the request carries, in either header; empty without one."""
     bearer = request.headers.get("Authorization", "").partition(" ")
     token = bearer[2].strip() if bearer[0].lower() == "bearer" else None
     presented = token or request.headers.get("X-API-Key", "")
     # Header bytes reach a WSGI app as latin-1; a key may be any text.
-    key = presented.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
-    _mounted().keys.check(key, scope)
+    return presented.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
+def keys_are_asked() -> bool:
+    """Tell whether this app asks for API keys at all."""
+    return isinstance(_mounted().keys, ApiKeys)
+
+
+def recognised_key(presented: str) -> str | None:
+    """Return the digest of a key that is known here; None for any other, and where none are set."""
+    found = _mounted().keys.find(presented) if presented else None
+    return found.digest if found else None
+
+
+def require_scope(scope: str) -> None:
+    """Raise Unauthorized or Forbidden unless the request's API key allows `scope`."""
+    _mounted().keys.check(presented_key(), scope)
 
 
 def keep_request_record(app: Flask) -> None:
