@@ -36,8 +36,8 @@ soak: $(VENV)/.developing ## Measure robustness for half an hour: overload, slow
 
 fuzz: $(VENV)/.developing ## Fuzz the road from bytes to pixels for ten minutes
 	$(PIP) install --quiet -r requirements-fuzz.txt
-	$(BIN)/python -m tests.fuzz.fuzz_pictures -max_total_time=300
-	$(BIN)/python -m tests.fuzz.fuzz_requests -max_total_time=300
+	$(BIN)/python -m tests.fuzz.fuzz_pictures -max_total_time=300 -print_final_stats=1
+	$(BIN)/python -m tests.fuzz.fuzz_requests -max_total_time=300 -print_final_stats=1
 
 container-test: $(VENV)/.developing ## Build the images and test them (needs Docker or podman)
 	$(BIN)/python -m pytest tests/container

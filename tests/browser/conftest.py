@@ -49,7 +49,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[
         model=str(damaged),
         fallback_model=str(fallback),
         api_keys=hashlib.sha256(KEY.encode()).hexdigest(),
-        rate_limit="3/hour",
+        rate_limit="1/hour",
         workers="1",
     ) as running:
         yield running

@@ -88,8 +88,7 @@ def predict(query: PredictQuery) -> Response:
 def _server_timing(timings: Timings) -> str:
     steps = {
         "queue": timings.queue_ms,
-        "decode": timings.decode_ms,
-        "preprocess": timings.preprocess_ms,
+        "decode": timings.decode_ms + timings.preprocess_ms,
         "inference": timings.inference_ms,
         "total": timings.total_ms,
     }

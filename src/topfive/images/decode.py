@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from topfive.errors import Failure, ImageTooLarge, InvalidImage, OutOfMemory
+from topfive.images.headers import Size
 from topfive.images.limits import ImageLimits
-from topfive.images.sniff import Size, Sniffed
+from topfive.images.sniff import Sniffed
 
 _EXIF_ORIENTATION = 0x0112
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
@@ -51,8 +53,9 @@ def _decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
     # Pillow calls a JPEG with several pictures in it MPO.
     formats = ["JPEG", "MPO"] if upload.format == "JPEG" else [upload.format]
     with Image.open(BytesIO(upload.data), formats=formats) as image:
-        limits.check_pixels(*image.size)
         size = image.size
+        limits.check_pixels(*size)
+        _check_declared(size, upload)
         if upload.format == "JPEG":
             # Only ever shrinks by a power of two, and never below the size asked for.
             image.draft(None, (least_side, least_side))
@@ -60,6 +63,12 @@ def _decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
         orientation = _orientation(image)
         pixels = _upright(_rgb(image), orientation)
     return Decoded(pixels, upload.format, size[::-1] if orientation >= 5 else size)
+
+
+def _check_declared(size: Size, upload: Sniffed) -> None:
+    # Memory was set aside for the size that the header told first.
+    if upload.size is not None and prod(size) > prod(upload.size):
+        raise InvalidImage(f"The {upload.format} file declares two sizes.")
 
 
 def _orientation(image: Image.Image) -> int:

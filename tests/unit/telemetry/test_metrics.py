@@ -29,6 +29,8 @@ def read_counters(path: Path) -> dict[str, float]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder for metrics."""
+    import prometheus_client  # noqa: F401 - now, so that other tests keep values in memory
+
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     prepare_files(tmp_path / "metrics")
     return tmp_path / "metrics"

@@ -1,0 +1,1 @@
+"""Fuzz targets; they need atheris and are not run with the other tests."""
