@@ -1,7 +1,6 @@
 """Nothing about a caller's picture is kept or logged, and workers stay lean."""
 
 import json
-import os
 from pathlib import Path
 
 from PIL import Image
@@ -64,11 +63,11 @@ def test_uploads_never_touch_the_disk(tiny_folder: Path, tmp_path: Path) -> None
         before = set(no_room.iterdir())
         assert server.upload(data).status == 200
         open_files = [
-            os.readlink(link)
+            link.readlink()
             for pid in server.worker_pids()
             for link in Path(f"/proc/{pid}/fd").iterdir()
             # One that was open when the folder was read may be closed by now.
-            if os.path.lexists(link)
+            if link.is_symlink()
         ]
         assert set(no_room.iterdir()) == before
     assert not [path for path in open_files if str(path).startswith(("/tmp/tmp", "/var/tmp"))]
