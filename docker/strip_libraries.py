@@ -1,0 +1,68 @@
+"""Deletes from the virtual environment what serving with OpenVINO on a CPU never opens.
+
+The names hold for x86-64 and for 64-bit Arm: what is kept is whatever is not listed here.
+"""
+
+import shutil
+import sysconfig
+from pathlib import Path
+
+# Patterns in site-packages.
+UNUSED = (
+    # OpenVINO: other devices, devices made of several, other formats, conversion, development.
+    "openvino/libs/libopenvino_intel_gpu_plugin.so*",
+    "openvino/libs/libopenvino_intel_npu_plugin.so*",
+    "openvino/libs/libopenvino_auto*_plugin.so*",
+    "openvino/libs/libopenvino_hetero_plugin.so*",
+    "openvino/libs/libopenvino_*_frontend.so*",
+    "openvino/libs/libopenvino_c.so*",
+    "openvino/libs/libtbbmalloc*.so*",
+    "openvino/libs/cache.json",
+    "openvino/frontend/*/",
+    "openvino/tools",
+    "openvino/torch",
+    "openvino/cmake",
+    "openvino/include",
+    # Pillow: AVIF, which is not accepted; drawing text, which nothing does.
+    "PIL/_avif.*.so",
+    "PIL/_imagingft.*.so",
+    "pillow.libs/libavif-*",
+    "pillow.libs/libfreetype-*",
+    "pillow.libs/libharfbuzz-*",
+    # NumPy: building extensions, and its tests' means.
+    "numpy/distutils",
+    "numpy/f2py",
+    "numpy/_core/_simd.*.so",
+    "numpy/_core/include",
+    "numpy/_core/lib",
+    "numpy/random/lib",
+    # For colouring other languages than those that a traceback shows.
+    "pygments/lexers/[!_p]*.py",
+    "pygments/lexers/_*_builtins.py",
+)
+# Anywhere in site-packages.
+UNUSED_ANYWHERE = ("tests/", "*.pyi", "*.pyx", "*.pxd", "*.a", "__pycache__/")
+KEPT = ("openvino/libs/libopenvino_ir_frontend.so*", "openvino/frontend/__pycache__/")
+
+
+def main() -> None:
+    """Delete, and say how much that was."""
+    site = Path(sysconfig.get_path("purelib"))
+    kept = {path for pattern in KEPT for path in site.glob(pattern)}
+    unused = {path for pattern in UNUSED for path in site.glob(pattern)}
+    unused |= {path for pattern in UNUSED_ANYWHERE for path in site.rglob(pattern)}
+    freed_bytes = sum(_delete(path) for path in sorted(unused - kept))
+    print(f"{freed_bytes / 1e6:.0f} MB deleted")  # noqa: T201
+
+
+def _delete(path: Path) -> int:
+    if not path.is_dir():
+        size = path.lstat().st_size if path.exists() else 0
+        path.unlink(missing_ok=True)
+        return size
+    size = sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+    shutil.rmtree(path)
+    return size
+
+
+main()

@@ -1,0 +1,1 @@
+"""The image that docker/Dockerfile makes, built and run."""
