@@ -1,6 +1,7 @@
 """A real Redis on a free port of this machine, for the tests that need one."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -22,7 +23,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_redis(folder: Path, port: int) -> Iterator[None]:
+def run_redis(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run Redis or Valkey, which keeps nothing on disk, until the block ends."""
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if program is None:
@@ -33,8 +34,9 @@ def run_redis(folder: Path, port: int) -> Iterator[None]:
     )
     try:
         _wait_for(port)
-        yield
+        yield process
     finally:
+        process.send_signal(signal.SIGCONT)  # a stopped one would not end
         process.terminate()
         process.wait()
 

@@ -262,8 +262,8 @@ def variable_name(field: str) -> str:
     return PREFIX + field.upper()
 
 
-# Read by the test suite alone, so that both can be set in one environment.
-RESERVED_NAMES = frozenset({"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS"})
+# Read by the test suite and by the Compose file, so that all can be set in one environment.
+RESERVED_NAMES = frozenset({"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS", "TOPFIVE_DOMAIN"})
 
 
 def _describe(error: ValidationError, names: Mapping[str, str]) -> str:

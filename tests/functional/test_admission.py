@@ -128,6 +128,9 @@ def test_page_of_the_origin_may_call(locked_server: LiveServer) -> None:
     refused = locked_server.upload(jpeg(), headers={"Origin": ORIGIN})
     assert refused.status == 401
     assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
+    exposed = refused.headers["Access-Control-Expose-Headers"]
+    for name in ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"):
+        assert name in exposed
 
 
 def test_page_of_another_origin_may_not_call(locked_server: LiveServer, server: LiveServer) -> None:

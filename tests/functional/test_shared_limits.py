@@ -1,5 +1,6 @@
 """The rate limit across machines, and while its store is away."""
 
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,38 @@ def test_a_store_that_hangs_holds_nobody(tiny_folder: Path, tmp_path: Path) -> N
             assert len(slow) <= 8
 
 
-@pytest.mark.parametrize("uri", ["mongodb://x", "localhost:6379", "redis//x"])
+def test_a_store_that_freezes_holds_nobody(tiny_folder: Path, tmp_path: Path) -> None:
+    """A Redis that stops answering while it is in use is told of once, and lets everyone in."""
+    port = free_port()
+    with (
+        run_redis(tmp_path, port) as redis,
+        run_server(
+            tmp_path, model=str(tiny_folder), workers="1", rate_limit="3/hour",
+            rate_limit_storage=f"redis://127.0.0.1:{port}",
+        ) as server,
+    ):  # fmt: skip
+        assert statuses([server], 5).count(429) == 2
+        redis.send_signal(signal.SIGSTOP)
+        assert statuses([server], 10) == [200] * 10
+        assert len(server.events("rate_limit_store_down")) == 1
+
+
+def test_counters_that_are_broken_let_everyone_in(tiny_folder: Path, tmp_path: Path) -> None:
+    """A file that is no LMDB stops neither the start nor predictions."""
+    folder = tmp_path / "counters"
+    folder.mkdir()
+    (folder / "data.mdb").write_text("no database")
+    with run_server(
+        tmp_path, model=str(tiny_folder), workers="1", rate_limit="2/hour",
+        rate_limit_storage=f"lmdb://{folder}",
+    ) as server:  # fmt: skip
+        assert statuses([server], 6) == [200] * 6
+        assert len(server.events("rate_limit_store_down")) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["mongodb://x", "localhost:6379", "redis//x", "redis://:se:cr/et@h"]
+)
 def test_a_store_that_is_unknown_stops_the_start(uri: str, tmp_path: Path) -> None:
     """The message names the setting and what it may be, and not the value, which may be secret."""
     with (
@@ -123,7 +155,11 @@ def test_who_is_one_client(
             server.upload(jpeg(), headers={"X-Forwarded-For": forwarded[0].format(number)}).status
             for number in range(1, 7)
         ]
+        log = "\n".join(server.lines)
     assert found.count(200) == allowed
+    # A refusal is a line in the log, the caller's address is not.
+    assert '"code": "rate_limited"' in log or allowed == 6
+    assert not [one for one in ("9.9.9", "1.1.1.", "2001:db8", "20010db8") if one in log]
 
 
 def test_wrong_keys_cost_nobody_else(tiny_folder: Path, tmp_path: Path) -> None:
@@ -139,7 +175,11 @@ def test_wrong_keys_cost_nobody_else(tiny_folder: Path, tmp_path: Path) -> None:
         assert [send(f"guess-{number}") for number in range(5)] == [401] * 3 + [429] * 2
         assert server.request("OPTIONS", "/predict").status == 200
         assert [send("one") for _ in range(4)] == [200] * 3 + [429]
+        # A wrong query is not told before the key is right.
+        assert server.upload(jpeg(), path="/predict?top_k=x").status == 401
         assert [send("two") for _ in range(4)] == [200] * 3 + [429]
+        log = "\n".join(server.lines)
+    assert not [digest for digest in keys.split(",") if digest in log]
 
 
 def test_a_header_alone_makes_no_new_client(tiny_folder: Path, tmp_path: Path) -> None:

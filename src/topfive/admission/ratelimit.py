@@ -8,6 +8,7 @@ import hashlib
 import struct
 import time
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import lmdb
@@ -28,16 +29,14 @@ class SharedCounters(Storage):
 
     def __init__(self, uri: str, wrap_exceptions: bool = False, **_: Any) -> None:
         super().__init__(uri, wrap_exceptions)
-        folder = Path(uri.removeprefix(f"{SCHEME}://"))
-        # Nothing here must survive a power cut, so no write waits for a disk.
-        self._environment = lmdb.open(
-            str(folder), map_size=_MAP_BYTES, sync=False, metasync=False, max_readers=4096
-        )
+        self._folder = Path(uri.removeprefix(f"{SCHEME}://"))
+        self._opened: lmdb.Environment | None = None
+        self._opening = Lock()
 
     @property
-    def base_exceptions(self) -> type[Exception]:
-        """What this storage raises where it cannot count."""
-        return lmdb.Error
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
+        """What this storage raises where it cannot count; a record may be broken, too."""
+        return lmdb.Error, struct.error
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a key's count and return it; a new window of `expiry` seconds begins if due."""
@@ -78,6 +77,21 @@ class SharedCounters(Storage):
         """Forget one key's count."""
         with self._environment.begin(write=True) as transaction:
             transaction.delete(_short(key))
+
+    @property
+    def _environment(self) -> lmdb.Environment:
+        """The file: opened when it is first needed, so that a broken one stops no start."""
+        with self._opening:
+            if self._opened is None:
+                # Nothing here must survive a power cut, so no write waits for a disk.
+                self._opened = lmdb.open(
+                    str(self._folder),
+                    map_size=_MAP_BYTES,
+                    sync=False,
+                    metasync=False,
+                    max_readers=4096,
+                )
+            return self._opened
 
     def _read(self, key: str) -> tuple[int, float]:
         with self._environment.begin() as transaction:

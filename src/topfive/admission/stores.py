@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from threading import Lock
 from time import monotonic, time
 from typing import Any
+from urllib.parse import urlsplit
 
 from limits.storage import Storage, storage_from_string
 
@@ -40,6 +41,13 @@ def check_store_uri(uri: str) -> None:
     scheme = uri.partition("://")[0]
     if "://" not in uri or scheme not in KNOWN_SCHEMES:
         raise ValueError(f"it must begin with one of {', '.join(KNOWN_SCHEMES)}, and ://")
+    try:
+        _ = urlsplit(uri).port
+    except ValueError:
+        # The library's own text would quote what may be part of a password.
+        raise ValueError(
+            "its port is not a number; in a password, write : / ? # [ ] @ as %3A and the like"
+        ) from None
     if scheme in (*_REDIS_SCHEMES, *_VALKEY_SCHEMES) and find_spec("redis") is None:
         raise ValueError("the library `redis` is not installed")
 

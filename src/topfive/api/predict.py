@@ -58,6 +58,13 @@ _CODES = (
 )  # fmt: skip
 
 
+@predict_routes.before_request
+def _check_key() -> None:
+    """Ask for a key before the query and the body are looked at, but not before a preflight."""
+    if request.method != "OPTIONS":
+        require_scope("predict")
+
+
 @predict_routes.post(
     "/predict",
     responses={200: PredictionOut, **problem_responses(*_CODES)},
@@ -66,7 +73,6 @@ _CODES = (
 )
 def predict(query: PredictQuery) -> Response:
     """Classify one picture."""
-    require_scope("predict")
     record = current_record()
     prediction = current_service().predict(
         read_upload(request),

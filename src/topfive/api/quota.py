@@ -1,11 +1,13 @@
 """How often one caller may ask for a prediction."""
 
+import logging
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from time import time
 from typing import Any
 
 from flask import Flask, Response, request
-from flask_limiter import Limiter
+from flask_limiter import Limit, Limiter
 
 from topfive.admission.stores import GUARDED_SCHEME, StoreEvents, open_store
 from topfive.api.request import (
@@ -36,11 +38,13 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     limiter = Limiter(
         _caller,
         app=app,
-        default_limits=[rate],
-        default_limits_exempt_when=_is_free,
+        # Shared: the routes below /predict have one quota together.
+        default_limits=[Limit(rate, scope="predict", shared=True, exempt_when=_is_free)],
         storage_uri=f"{GUARDED_SCHEME}://",
         storage_options=options,
     )
+    # The library would write a line for every refusal, with what the caller is counted under.
+    limiter.logger.setLevel(logging.WARNING)
     app.after_request(lambda response: _tell_quota(limiter, response))
 
 
@@ -48,7 +52,9 @@ def caller_bucket(address: str | None, key_digest: str | None, has_key: bool) ->
     """Name what a caller's calls are counted under.
 
     A good API key counts for itself, wherever it is used. A wrong one counts against its sender's
-    address, apart from that address's other callers: guessing is limited, and costs nobody else.
+    address, apart from that address's other callers: a flood of guesses is answered 429, and costs
+    nobody else. A good key passes even then, or else anyone could lock out their neighbours; what
+    makes guessing hopeless is the length of keys.
     """
     if key_digest is not None:
         return f"key:{key_digest}"
@@ -58,19 +64,29 @@ def caller_bucket(address: str | None, key_digest: str | None, has_key: bool) ->
 
 def _caller() -> str:
     key = presented_key() if keys_are_asked() else ""
-    return caller_bucket(request.remote_addr, recognised_key(key), bool(key))
+    bucket = caller_bucket(request.remote_addr, recognised_key(key), bool(key))
+    # A store that machines share gets neither addresses nor what a key could be guessed by.
+    return sha256(bucket.encode()).hexdigest()[:32]
 
 
 def _network(address: str) -> str:
     try:
-        parsed = ip_address(address)
+        parsed = ip_address(_without_port(address))
     except ValueError:
-        return address
+        # A socket of this machine, or what a proxy writes for want of an address: one caller.
+        return "unknown"
     if not isinstance(parsed, IPv6Address):
-        return address
+        return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
     return f"{int(parsed) >> (128 - _IPV6_PREFIX_BITS):x}/{_IPV6_PREFIX_BITS}"
+
+
+def _without_port(address: str) -> str:
+    """Cut off the port that some proxies add: each connection would be a caller of its own."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _is_free() -> bool:
