@@ -40,7 +40,7 @@ class TorchEngine:
 def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
     """Load a bundle's weights into its torchvision architecture.
 
-    Raises EngineRefused if torch or torchvision is missing or does not know the architecture.
+    Raises EngineRefused if torch, torchvision or the weights are missing, or do not fit.
     """
     del precision  # always f32; CUDA's own TF32 choices stay at torch's defaults
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -49,6 +49,10 @@ def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
     module = build_module(source.architecture, source.architecture_options, source.classes)
     try:
         module.load_state_dict(load_file(source.weights_file))
+    except FileNotFoundError as error:
+        raise EngineRefused(
+            f"torch needs {source.weights_file}, which is not there. Pull the bundle again."
+        ) from error
     except (RuntimeError, SafetensorError) as error:
         raise EngineRefused(
             f"The weights {source.weights_file} do not fit {source.architecture}."

@@ -184,3 +184,14 @@ def test_the_precision_told_is_the_one_computed_in(copied):
     asked = EngineOptions("openvino", "bf16")
     has_bf16 = bool(probe_machine().cpu_flags & {"avx512_bf16", "amx_bf16", "bf16"})
     assert _load(copied, asked).engine.precision == ("bf16" if has_bf16 else "f32")
+
+
+def test_weights_are_for_torch_alone(copied, classifier):
+    """Without its weights file a bundle serves in OpenVINO as before; torch says what it lacks."""
+    (copied / "weights.safetensors").unlink()
+    loaded = _load(copied)
+    upload = sniff(pictures.jpeg(), ImageLimits())
+    assert loaded.classify(upload, 5).classes == classifier.classify(upload, 5).classes
+    loaded.close()
+    with pytest.raises(EngineRefused, match=r"weights\.safetensors"):
+        _load(copied, EngineOptions("torch", "f32", 1))
