@@ -9,7 +9,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check soak fuzz container-test screenshots digits lock docs clean
+.PHONY: help setup run test check browser-test soak fuzz container-test screenshots digits lock docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --ignore tests/container
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --ignore tests/container --ignore tests/browser
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -30,6 +30,9 @@ check: $(VENV)/.developing ## Lint, type check, import rules, generated files in
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+
+browser-test: $(VENV)/.developing ## Test the page in headless Chromium
+	$(BIN)/python -m pytest tests/browser
 
 soak: $(VENV)/.developing ## Measure robustness for half an hour: overload, slow clients, restarts, leaks
 	$(BIN)/python benchmarks/soak.py
