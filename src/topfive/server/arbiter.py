@@ -1,9 +1,14 @@
-"""Gunicorn's arbiter, but a reload lets old workers go only when new ones can serve."""
+"""Gunicorn's arbiter, but a reload lets old workers go only when new ones can serve.
+
+And before it stops it shuts the door, so that nobody stands in line when the line is closed.
+"""
 
 import time
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
+
+from topfive.server.listening import HANDSHAKE_S, shut_out_newcomers
 
 # Loading a model takes seconds; workers that need longer are not waited for.
 READY_WITHIN_S = 60.0
@@ -18,6 +23,18 @@ class PatientArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
         if len(self.WORKERS) > self.num_workers:
             self._wait_for_new_workers()
         super().manage_workers()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers, which by then have let in everyone who will ever stand in line."""
+        if graceful and not self._shares_listeners():
+            for listener in self.LISTENERS:
+                shut_out_newcomers(listener)
+            time.sleep(HANDSHAKE_S)
+        super().stop(graceful)
+
+    def _shares_listeners(self) -> bool:
+        # Handed over by systemd or to another Gunicorn (USR2), they go on serving without this one.
+        return bool(self.systemd or self.reexec_pid or self.master_pid)
 
     def _wait_for_new_workers(self) -> None:
         deadline_s = time.monotonic() + READY_WITHIN_S

@@ -1,0 +1,49 @@
+"""A listening socket that shuts its door resets nobody."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from topfive.server.listening import shut_out_newcomers
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A listening socket on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(2)
+        yield listening
+
+
+def connect(listener: socket.socket) -> socket.socket:
+    """Connect to it; raises TimeoutError where nobody opens."""
+    return socket.create_connection(listener.getsockname(), timeout=0.3)
+
+
+def test_who_stands_in_line_is_still_served(listener: socket.socket) -> None:
+    """Whoever connected before the door was shut is accepted, and heard, after it."""
+    with connect(listener) as client:
+        shut_out_newcomers(listener)
+        client.sendall(b"hello")
+        accepted, _address = listener.accept()
+        with accepted:
+            assert accepted.recv(5) == b"hello"
+            accepted.sendall(b"world")
+            assert client.recv(5) == b"world"
+
+
+def test_newcomers_wait_outside(listener: socket.socket) -> None:
+    """Nobody gets into the line any more, so closing it resets nobody."""
+    shut_out_newcomers(listener)
+    with pytest.raises(TimeoutError):
+        connect(listener)
+
+
+def test_newcomers_are_refused_in_the_end(listener: socket.socket) -> None:
+    """Once it is closed, newcomers are told so at once."""
+    shut_out_newcomers(listener)
+    address = listener.getsockname()
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=0.3)
