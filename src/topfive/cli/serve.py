@@ -1,7 +1,5 @@
 """`topfive serve`."""
 
-from typing import Any
-
 import click
 
 from topfive.catalog.loader import locate_bundle, pull_in_own_process
@@ -26,14 +24,16 @@ def serve(host: str | None, port: int | None) -> None:
       TOPFIVE_MODEL=resnet50 topfive serve --port 8080
       TOPFIVE_WEIGHTS=mobilenet_v2.pth topfive serve
     """
-    # Gunicorn is not on Windows: the other commands work there without it.
+    # Gunicorn is not on Windows: the other commands work there without it. What the app is made of
+    # is read here once, for all workers; the inference libraries come after the fork.
+    from topfive.api import create_app  # noqa: PLC0415
     from topfive.server import serve as serve_until_stopped  # noqa: PLC0415
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = read_settings().model_copy(update=given)
     configure_logs(settings.log_options)
     _pull_if_missing(settings)
-    serve_until_stopped(settings, choose_sizing(settings), _load_app)
+    serve_until_stopped(settings, choose_sizing(settings), create_app)
 
 
 def _pull_if_missing(settings: Settings) -> None:
@@ -44,10 +44,3 @@ def _pull_if_missing(settings: Settings) -> None:
             pull_in_own_process(options, is_shown=True)
     except OperatorError as error:
         get_logger().warning("model_not_pulled", reason=str(error))
-
-
-def _load_app(settings: Settings) -> Any:
-    """Import and build the app: only in a worker, so that the parent holds no inference library."""
-    from topfive.api import create_app  # noqa: PLC0415
-
-    return create_app(settings)

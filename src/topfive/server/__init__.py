@@ -9,7 +9,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from topfive.machine.sizing import Sizing
-from topfive.server.allocation import keep_memory_small
+from topfive.server.allocation import keep_memory_small, settle_memory
 from topfive.server.arbiter import PatientArbiter
 from topfive.server.shared_files import MEMORY_DIR, shared_files
 from topfive.server.streams import mute_native_errors
@@ -86,7 +86,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "proc_name": "topfive",
         "when_ready": _announce,
         "post_fork": _prepare_worker,
-        "post_worker_init": _start_watchdog,
+        "post_worker_init": _begin_work,
         **_metrics_hooks(settings.metrics_dir),
         # Heartbeats written to a disk can stall a worker.
         "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
@@ -106,7 +106,9 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
         reason=sizing.reason,
     )
     with shared_files(settings) as complete:
-        TopfiveServer(complete, sizing, lambda: load(complete)).run()
+        server = TopfiveServer(complete, sizing, lambda: load(complete))
+        settle_memory()
+        server.run()
 
 
 def _prepare_worker(_arbiter: Any, _worker: Any) -> None:
@@ -114,7 +116,8 @@ def _prepare_worker(_arbiter: Any, _worker: Any) -> None:
     mute_native_errors()
 
 
-def _start_watchdog(worker: Any) -> None:
+def _begin_work(worker: Any) -> None:
+    settle_memory()
     watch_for_stuck_work(_service_of(worker).oldest_run_s)
 
 
