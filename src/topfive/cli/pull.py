@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from topfive.engines.architectures import require_known
 from topfive.errors import WeightsRefused
 from topfive.settings import read_settings
 
@@ -32,6 +33,8 @@ def pull(name: str, weights: str | None, labels: Path | None, models_dir: Path |
       topfive pull resnet50 --weights resnet50.pth
       topfive pull mobilenet_v2 --weights birds.safetensors --labels birds.txt
     """
+    # torch takes seconds to import: what it is not needed for is said at once.
+    require_known(name)
     _require_torch()
     from topfive.training.pull import PullOptions, pull_bundle  # noqa: PLC0415 - imports torch
 

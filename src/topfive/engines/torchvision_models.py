@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
+from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import EngineRefused
-
-ARCHITECTURES: tuple[str, ...] = ("mobilenet_v2", "resnet50")
 
 _MISSING_OPERATORS = ("nms", "qnms")
 _OPERATOR_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"

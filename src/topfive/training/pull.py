@@ -11,7 +11,8 @@ from topfive.bundles.labels import parse_labels
 from topfive.bundles.manifest import InputSection
 from topfive.bundles.source import content_version, given_source, is_url
 from topfive.bundles.store import find_bundle
-from topfive.engines.torchvision_models import ARCHITECTURES, import_torchvision
+from topfive.engines.architectures import require_known
+from topfive.engines.torchvision_models import import_torchvision
 from topfive.errors import WeightsRefused
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
@@ -35,10 +36,7 @@ def pull_bundle(options: PullOptions) -> Path:
 
     Raises WeightsRefused if the model is unknown, or its weights cannot be had or do not fit.
     """
-    if options.name not in ARCHITECTURES:
-        raise WeightsRefused(
-            f"There is no model {options.name!r} to pull. Known: {', '.join(ARCHITECTURES)}."
-        )
+    require_known(options.name)
     options.root.mkdir(parents=True, exist_ok=True)
     # Several workers or machines may share the directory: one of them does the work.
     with FileLock(options.root / ".pull.lock"):
