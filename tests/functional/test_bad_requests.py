@@ -169,6 +169,13 @@ def test_broken_form_is_malformed(server: LiveServer, content_type: str, body: b
     assert (answer.status, answer.code) == (400, "malformed_request")
 
 
+def test_endless_part_header_is_refused_before_it_ends(server: LiveServer) -> None:
+    """A part's header of megabytes is refused by its first bytes; the rest is not waited for."""
+    begun = head("POST", "/predict", Content_Type=FORM, Content_Length="9000000")
+    answer = ask(server, begun, BODY[: BODY.index(b"\r\n") + 2] + b"X: " + b"y" * 20_000)
+    assert (answer.status, answer.code) == (400, "malformed_request")
+
+
 def test_upload_that_breaks_off_hurts_nobody(server: LiveServer) -> None:
     """A client that closes in the middle of its body gets no prediction."""
     begun = head("POST", "/predict", Content_Type=FORM, Content_Length=str(len(BODY)))

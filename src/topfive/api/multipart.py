@@ -12,14 +12,32 @@ _MAX_PART_HEADER_BYTES = 8192
 _MAX_BOUNDARY_BYTES = 200
 
 
+# Enough of a body to hold the first delimiter and the first part's header.
+START_BYTES = _MAX_BOUNDARY_BYTES + 4 + _MAX_PART_HEADER_BYTES
+
+
+def check_start(start: bytes, boundary: str) -> None:
+    """Look at a body's first START_BYTES, so that the rest of a hopeless one need not be read.
+
+    Raises MalformedRequest if the boundary is unusable, the first part's header does not end, or
+    there are too many parts already.
+    """
+    if len(start) < START_BYTES:
+        return
+    delimiter = _delimiter(boundary)
+    is_closing = start.startswith(b"--", len(delimiter))
+    if start.startswith(delimiter) and not is_closing:
+        _read_part_header(start, len(delimiter))
+    if start.count(b"\r\n" + delimiter + b"\r\n") > _MAX_PARTS:
+        raise _too_many_parts()
+
+
 def find_part(body: bytes, boundary: str, names: tuple[str, ...]) -> bytes | None:
     """Return the content of the first part with one of `names`, or None if there is none.
 
     The whole body must be well formed, up to its closing delimiter. Raises MalformedRequest.
     """
-    delimiter = b"--" + boundary.encode("latin-1", "replace")
-    if not boundary or len(delimiter) > _MAX_BOUNDARY_BYTES:
-        raise MalformedRequest("The multipart content type names no usable boundary.")
+    delimiter = _delimiter(boundary)
     found: bytes | None = None
     position = _after_first_delimiter(body, delimiter)
     for _ in range(_MAX_PARTS):
@@ -31,7 +49,18 @@ def find_part(body: bytes, boundary: str, names: tuple[str, ...]) -> bytes | Non
             # An empty part may end with the very line break that ended its header.
             found = body[start : max(start, end)]
         position = end + 2 + len(delimiter)
-    raise MalformedRequest(f"The multipart body has more than {_MAX_PARTS} parts.")
+    raise _too_many_parts()
+
+
+def _too_many_parts() -> MalformedRequest:
+    return MalformedRequest(f"The multipart body has more than {_MAX_PARTS} parts.")
+
+
+def _delimiter(boundary: str) -> bytes:
+    delimiter = b"--" + boundary.encode("latin-1", "replace")
+    if not boundary or len(delimiter) > _MAX_BOUNDARY_BYTES:
+        raise MalformedRequest("The multipart content type names no usable boundary.")
+    return delimiter
 
 
 def _after_first_delimiter(body: bytes, delimiter: bytes) -> int:

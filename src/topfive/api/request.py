@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected, MethodNotAllowed
 from topfive.admission.capacity import Deadline
 from topfive.admission.keyfile import KeyFile
 from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys
-from topfive.api.multipart import find_part
+from topfive.api.multipart import START_BYTES, check_start, find_part
 from topfive.errors import (
     FileTooLarge,
     MalformedRequest,
@@ -154,18 +154,24 @@ def read_upload(incoming: Request) -> bytes:
 
 
 def _read_part(incoming: Request) -> bytes:
-    body = _read_body(incoming)
+    boundary = incoming.mimetype_params.get("boundary", "")
+    body = _read_body(incoming, boundary)
     if not body:
         raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
-    picture = find_part(body, incoming.mimetype_params.get("boundary", ""), _PART_NAMES)
+    picture = find_part(body, boundary, _PART_NAMES)
     if picture is None:
         raise MissingFile(f"The request has no part called `file`. {_HOW_TO_SEND}")
     return picture
 
 
-def _read_body(incoming: Request) -> bytes:
+def _read_body(incoming: Request, boundary: str | None = None) -> bytes:
+    """Read the whole body, of a hopeless multipart one its start only."""
     try:
-        body = incoming.get_data(cache=False)
+        start = b""
+        if boundary is not None:
+            start = incoming.stream.read(START_BYTES)
+            check_start(start, boundary)
+        body = start + incoming.get_data(cache=False)
     except ClientDisconnected as error:
         # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
         if isinstance(error.__context__, TimeoutError):

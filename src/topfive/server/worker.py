@@ -28,6 +28,7 @@ from topfive.errors import (
 )
 from topfive.server.connection import Connection
 from topfive.server.lingering import Lingering
+from topfive.server.listening import keep_send_buffers_small
 from topfive.server.refusals import Refusals
 from topfive.server.sending import Sending
 from topfive.service import Service
@@ -83,6 +84,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         # Streaming uploads cannot be given up, so they may take half of what is held at most.
         fitting = self._max_held_bytes // (2 * self._max_body_bytes)
         self._max_streaming: int = min(MAX_STREAMING, fitting)
+        for listener in self.sockets:
+            keep_send_buffers_small(listener)
         super().run()
 
     def notify(self) -> None:

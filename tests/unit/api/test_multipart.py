@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topfive.api.multipart import find_part
+from topfive.api.multipart import START_BYTES, check_start, find_part
 from topfive.errors import MalformedRequest
 
 B = "frontier"
@@ -94,3 +94,38 @@ def test_hostile_bodies_raise_nothing_else(body: bytes, boundary: str) -> None:
     except MalformedRequest:
         return
     assert found is None or isinstance(found, bytes)
+
+
+def test_an_endless_first_header_is_seen_from_the_start() -> None:
+    """A part's header of megabytes is refused by the body's first bytes alone."""
+    start = f"--{B}\r\nX: {'y' * START_BYTES}".encode()[:START_BYTES]
+    with pytest.raises(MalformedRequest):
+        check_start(start, B)
+
+
+def test_too_many_parts_are_seen_from_the_start() -> None:
+    """A body of a hundred thousand parts is refused by its first bytes alone."""
+    body = part("a", b"x") * 200
+    with pytest.raises(MalformedRequest, match="more than 64 parts"):
+        check_start(body[:START_BYTES], B)
+    check_start((part("a", b"x") * 64 + part("file", bytes(START_BYTES)))[:START_BYTES], B)
+
+
+HEADER = 'Content-Disposition: form-data; name="file"\r\n\r\n'
+
+
+@given(
+    st.sampled_from([f"--{B}", f"--{B}--", f"--{B}\r\n", f"\r\n--{B}\r\n", "preamble\r\n"]),
+    st.sampled_from(["x", "\r\n", HEADER, "\r\n\r\n"]),
+    st.integers(1, 3 * START_BYTES),
+)
+def test_the_start_condemns_nothing_that_the_whole_would_not(
+    opening: str, filling: str, size_bytes: int
+) -> None:
+    """What is refused by its first bytes would be refused whole."""
+    body = (opening + filling).encode().ljust(size_bytes, b"x") + b"\r\n" + END
+    try:
+        check_start(body[:START_BYTES], B)
+    except MalformedRequest:
+        with pytest.raises(MalformedRequest):
+            find_part(body, B, NAMES)

@@ -1,11 +1,16 @@
-"""A listening socket that shuts its door resets nobody."""
+"""What is set on a listening socket holds for those it accepts, and nobody is reset by it."""
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from topfive.server.listening import shut_out_newcomers
+from topfive.server.listening import (
+    SEND_BUFFER_BYTES,
+    keep_send_buffers_small,
+    shut_out_newcomers,
+)
 
 
 @pytest.fixture
@@ -47,3 +52,18 @@ def test_newcomers_are_refused_in_the_end(listener: socket.socket) -> None:
     listener.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=0.3)
+
+
+def test_a_client_that_reads_nothing_costs_the_kernel_little(listener: socket.socket) -> None:
+    """What is accepted takes a bounded part of an answer, however long that answer is."""
+    keep_send_buffers_small(listener)
+    answer = memoryview(bytes(64 * SEND_BUFFER_BYTES))
+    with connect(listener):
+        accepted, _address = listener.accept()
+        with accepted:
+            accepted.setblocking(False)
+            taken_bytes = 0
+            with suppress(BlockingIOError):
+                while taken_bytes < len(answer):
+                    taken_bytes += accepted.send(answer[taken_bytes:])
+            assert 0 < taken_bytes < 8 * SEND_BUFFER_BYTES
