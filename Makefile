@@ -20,7 +20,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --ignore tests/container --ignore tests/browser
+	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
