@@ -8,6 +8,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 import pytest
+from filelock import FileLock
 
 from topfive.admission.capacity import Gate, Load
 from topfive.bundles.manifest import InputSection
@@ -20,8 +21,20 @@ TINY_OPTIONS = {"width_mult": 0.25}
 
 
 @pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models directory that holds one small bundle, `tiny`, of version `1`."""
+def tiny_models(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A models directory that holds one small bundle, `tiny`, of version `1`.
+
+    The processes that run tests side by side share it: it takes seconds to make.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    root = (folder if worker_id == "master" else folder.parent) / "models"
+    with FileLock(f"{root}.lock"):
+        if not (root / "tiny").exists():
+            _make_tiny_bundle(root)
+    return root
+
+
+def _make_tiny_bundle(root: Path) -> None:
     from topfive.training.export import BundlePlan, write_bundle
     from topfive.training.golden import draw_golden_picture
 
@@ -37,12 +50,10 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         golden=draw_golden_picture(TINY_SIDE),
         architecture_options=TINY_OPTIONS,
     )
-    root = tmp_path_factory.mktemp("models")
     with warnings.catch_warnings():
         # OpenVINO traces the module in a way that torch would like to see gone.
         warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
         write_bundle(plan, _lively_weights(), root)
-    return root
 
 
 @pytest.fixture(scope="session")
