@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
 
@@ -86,6 +86,29 @@ def test_stop_serves_what_was_accepted(tiny_folder: Path, tmp_path: Path) -> Non
         found = answers_under_load(server, server.stop)
         assert set(found) == {200, "refused"}
         assert server.process.returncode == 0
+
+
+def test_stop_fails_readiness_first(tiny_folder: Path, tmp_path: Path) -> None:
+    """After SIGTERM whoever is still connected is told at once that this is no place to send to."""
+    with run_server(tmp_path, model=str(tiny_folder)) as server:
+        connection = server.connect()
+        try:
+            assert readiness(connection) == 200
+            server.process.send_signal(signal.SIGTERM)
+            told = [200]
+            while told[-1] == 200:
+                told.append(readiness(connection))
+            assert told[-1] == 503
+        finally:
+            connection.close()
+
+
+def readiness(connection: HTTPConnection) -> int:
+    """Ask /readyz on a connection that stays open; returns the status."""
+    connection.request("GET", "/readyz")
+    response = connection.getresponse()
+    response.read()
+    return response.status
 
 
 def test_stop_while_starting_is_clean(tiny_folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
-from topfive.server.listening import HANDSHAKE_S, shut_out_newcomers
+from topfive.server.listening import shut_out_newcomers
 
 # Loading a model takes seconds; workers that need longer are not waited for.
 READY_WITHIN_S = 60.0
@@ -25,11 +25,10 @@ class PatientArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
         super().manage_workers()
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop the workers, which by then have let in everyone who will ever stand in line."""
+        """Shut the door, then have the workers let in who stands in line, serve, and end."""
         if graceful and not self._shares_listeners():
             for listener in self.LISTENERS:
                 shut_out_newcomers(listener)
-            time.sleep(HANDSHAKE_S)
         super().stop(graceful)
 
     def _shares_listeners(self) -> bool:

@@ -28,7 +28,7 @@ from topfive.errors import (
 )
 from topfive.server.connection import Connection
 from topfive.server.lingering import Lingering
-from topfive.server.listening import keep_send_buffers_small
+from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small
 from topfive.server.refusals import Refusals
 from topfive.server.sending import Sending
 from topfive.service import Service
@@ -122,12 +122,19 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def set_accept_enabled(self, enabled: bool) -> None:
         """Stop accepting for good only after everyone who already stands in line was let in."""
         if not enabled and not self.alive:
+            self._serve_latecomers()
             self._accept_waiting()
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
                 # While this stays open the kernel would go on queueing clients that nobody serves.
                 listener.close()
+
+    def _serve_latecomers(self) -> None:
+        """Go on for as long as connections that are half open need to stand in line."""
+        end_s = monotonic() + HANDSHAKE_S
+        while (left_s := end_s - monotonic()) > 0:
+            self.wait_for_and_dispatch_events(left_s)
 
     def _accept_waiting(self) -> None:
         for listener in self.sockets:
