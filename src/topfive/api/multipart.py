@@ -10,8 +10,6 @@ from topfive.errors import MalformedRequest
 _MAX_PARTS = 64
 _MAX_PART_HEADER_BYTES = 8192
 _MAX_BOUNDARY_BYTES = 200
-
-
 # Enough of a body to hold the first delimiter and the first part's header.
 START_BYTES = _MAX_BOUNDARY_BYTES + 4 + _MAX_PART_HEADER_BYTES
 
