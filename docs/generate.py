@@ -16,7 +16,7 @@ WHAT_TO_DO = {
     "empty_file": "Send the picture's bytes; check the path that you gave to curl.",
     "unsupported_format": "Send JPEG, PNG, WebP, GIF, BMP or TIFF.",
     "invalid_image": "Open the picture on your side and save it again.",
-    "invalid_parameter": "Correct the query parameter that `detail` names.",
+    "invalid_parameter": "Correct the field that `detail` names, or leave it away.",
     "malformed_request": "Let a library build the request: `curl -F file=@photo.jpg`.",
     "unauthorized": "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
     "forbidden": "Use a key that has the scope which `detail` names.",

@@ -127,12 +127,18 @@ class LiveServer:
 
 def form(picture: bytes, name: str = "file", filename: str = "photo.jpg") -> tuple[bytes, str]:
     """Make a multipart body with one file, and its content type."""
-    head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; '
-        f'filename="{filename}"\r\nContent-Type: image/jpeg\r\n\r\n'
+    return form_of((f'name="{name}"; filename="{filename}"\r\nContent-Type: image/jpeg', picture))
+
+
+def form_of(*parts: tuple[str, bytes]) -> tuple[bytes, str]:
+    """Make a multipart body of parts, each what its disposition says and its content."""
+    body = b"".join(
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data; {said}\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for said, content in parts
     )
-    body = head.encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
-    return body, f"multipart/form-data; boundary={BOUNDARY}"
+    return body + f"--{BOUNDARY}--\r\n".encode(), f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def server_environment(settings: dict[str, str]) -> dict[str, str]:

@@ -115,9 +115,9 @@ class InvalidImage(Failure):
 
 
 class InvalidParameter(Failure):
-    """A query parameter is out of its range."""
+    """A field of the query or the form is unknown or wrong, or there is a second picture."""
 
-    status, code, title = 400, "invalid_parameter", "A query parameter is wrong."
+    status, code, title = 400, "invalid_parameter", "A field of the request is wrong."
 
 
 class MalformedRequest(Failure):

@@ -19,8 +19,48 @@ def test_document_is_valid_and_has_every_route(server: LiveServer) -> None:
     assert document["openapi"].startswith("3.1")
     validate(document)
     assert set(document["paths"]) == ROUTES
-    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+
+
+def test_prediction_comes_first_and_is_whole(server: LiveServer) -> None:
+    """Who opens the document sees /predict, its fields, headers and what a real answer is."""
+    document = server.get("/openapi.json").json
+    assert next(iter(document["paths"])) == "/predict"
+    assert document["tags"][0] == {"name": "predict"}
+    operation = document["paths"]["/predict"]["post"]
+    body = operation["requestBody"]["content"]
     assert set(body) == {"multipart/form-data", "application/octet-stream", "image/*"}
+    parameters = {one["name"] for one in operation["parameters"]}
+    assert set(body["multipart/form-data"]["schema"]["properties"]) == parameters | {
+        "file",
+        "image",
+    }
+    answer = operation["responses"]["200"]
+    assert answer["headers"].keys() >= {"X-Request-ID", "X-Topfive-Degraded", "Server-Timing"}
+    zebra = answer["content"]["application/json"]["examples"]["zebra"]["value"]
+    assert zebra["predictions"][0]["class_name"] == "zebra"
+
+
+def test_operations_have_short_names(server: LiveServer) -> None:
+    """Generated clients get methods that are called as the routes are."""
+    paths = server.get("/openapi.json").json["paths"]
+    named = {
+        path: one["operationId"] for path, methods in paths.items() for one in methods.values()
+    }
+    assert named == {path: path.strip("/") or "index" for path in ROUTES}
+
+
+def test_every_answer_has_an_example(server: LiveServer) -> None:
+    """No page has to make up an answer out of types: each kind of JSON is shown as it comes."""
+    paths = server.get("/openapi.json").json["paths"]
+    without = [
+        (path, status)
+        for path, methods in paths.items()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        for content_type, content in response["content"].items()
+        if not content.get("examples") and not content_type.startswith("image/")
+    ]
+    assert without == []
 
 
 def test_server_does_what_the_document_says(server: LiveServer, tmp_path: Path) -> None:

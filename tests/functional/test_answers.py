@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.functional.wire import ask, head
-from tests.live_server import Answer, LiveServer
+from tests.live_server import Answer, LiveServer, form_of
 from tests.pictures import draw, encode, jpeg, rotated_jpeg
 from topfive import __version__
 
@@ -194,6 +194,25 @@ def test_top_k_chooses_how_many(server: LiveServer, top_k: int, count: int) -> N
     assert len(answer.json["predictions"]) == count
     everything = server.upload(jpeg(), "/predict?top_k=100").json["predictions"]
     assert answer.json["predictions"] == everything[:count]
+
+
+@pytest.mark.parametrize(("top_k", "count"), [("1", 1), ("10", 10)])
+def test_top_k_may_come_in_the_form(server: LiveServer, top_k: str, count: int) -> None:
+    """Fields beside the picture are obeyed like those of the query, wherever they stand."""
+    picture, field = ('name="file"; filename="a.jpg"', jpeg()), ('name="top_k"', top_k.encode())
+    for parts in ((picture, field), (field, picture)):
+        body, content_type = form_of(*parts)
+        for path in ("/predict", f"/predict?top_k={top_k}&model={NAME}"):
+            answer = server.request("POST", path, body, {"Content-Type": content_type})
+            assert answer.status == 200
+            assert len(answer.json["predictions"]) == count
+
+
+def test_picture_without_a_file_name_is_classified(server: LiveServer) -> None:
+    """Some clients send the bytes as a plain field; what they are decides."""
+    body, content_type = form_of(('name="file"', jpeg()))
+    answer = server.request("POST", "/predict", body, {"Content-Type": content_type})
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize(

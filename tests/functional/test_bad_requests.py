@@ -3,11 +3,12 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.functional.wire import ask, chunked, exchange, head
-from tests.live_server import BOUNDARY, LiveServer, form
+from tests.live_server import BOUNDARY, Answer, LiveServer, form, form_of
 from tests.pictures import forged_png, jpeg
 
 TOO_MANY_BYTES = 11 * 1024 * 1024
@@ -123,11 +124,90 @@ def test_bad_top_k_is_named(server: LiveServer, top_k: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["model", "version"])
-def test_endless_name_is_refused(server: LiveServer, name: str) -> None:
+@pytest.mark.parametrize("is_field", [True, False], ids=["form", "query"])
+def test_endless_name_is_refused(server: LiveServer, name: str, is_field: bool) -> None:
     """A model or version with a name of a thousand letters is refused by its parameter's name."""
-    answer = server.upload(jpeg(), f"/predict?{name}={'a' * 1000}")
+    answer = asked(server, {name: "a" * 1000}, is_field)
     assert (answer.status, answer.code) == (400, "invalid_parameter")
-    assert name in answer.json["detail"]
+    assert answer.json["detail"] == f"`{name}` must have at most 200 characters."
+
+
+def asked(server: LiveServer, fields: dict[str, str], is_field: bool) -> Answer:
+    """Send a picture with fields of the form, or of the query."""
+    if not is_field:
+        return server.upload(jpeg(), f"/predict?{urlencode(fields)}")
+    parts = [(f'name="{name}"', value.encode()) for name, value in fields.items()]
+    body, content_type = form_of(('name="file"; filename="a.jpg"', jpeg()), *parts)
+    return server.request("POST", "/predict", body, {"Content-Type": content_type})
+
+
+KNOWN = "Known are `top_k`, `model` and `version`."
+
+
+@pytest.mark.parametrize("is_field", [True, False], ids=["form", "query"])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("topk", "3", "`topk` is not known. Did you mean `top_k`?"),
+        ("explain", "1", f"`explain` is not known. {KNOWN}"),
+        ("top_k", "abc", "`top_k` must be a whole number from 1 to 100, not 'abc'."),
+        ("top_k", "101", "`top_k` must be a whole number from 1 to 100, not '101'."),
+        ("top_k", "<b>", "`top_k` must be a whole number from 1 to 100."),
+        ("<b>", "3", f"A field is not known; its name cannot be shown here. {KNOWN}"),
+    ],
+)
+def test_what_is_not_understood_is_told(
+    server: LiveServer, name: str, value: str, told: str, is_field: bool
+) -> None:
+    """A field that is unknown, or has a value that does not fit, is named in the same words."""
+    answer = asked(server, {name: value}, is_field)
+    assert (answer.status, answer.code) == (400, "invalid_parameter")
+    assert answer.json["detail"] == told
+
+
+PHOTO = "file=@photo.jpg"
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "told"),
+    [
+        (["-F", PHOTO, "-F", PHOTO], "", "There are 2 pictures, called `file`."),
+        (
+            ["-F", PHOTO, "-F", "image=@photo.jpg"],
+            "",
+            "There are 2 pictures, called `file` and `image`.",
+        ),
+        (["-F", PHOTO, "-F", "second=@photo.jpg"], "", "The field `second` has over 1000 bytes."),
+        (["-F", PHOTO, "-F", "top_k=4"], "?top_k=3", "`top_k` is given twice"),
+        (["-F", PHOTO], "?top_k=3&top_k=4", "`top_k` is given twice"),
+        (["-H", "Content-Type: image/jpeg", "--data-binary", "@photo.jpg"], "?k=3", "`k` is not"),
+    ],
+    ids=["file twice", "file and image", "a second file", "query and form", "query", "raw"],
+)
+def test_nothing_is_silently_ignored(
+    server: LiveServer, tmp_path: Path, options: list[str], query: str, told: str
+) -> None:
+    """What could only be half obeyed is refused, and told by its name."""
+    (tmp_path / "photo.jpg").write_bytes(jpeg())
+    done = curl(*options, f"{server.url}/predict{query}", folder=tmp_path)
+    assert done.stdout.endswith(" 400")
+    assert '"code":"invalid_parameter"' in done.stdout
+    assert told in done.stdout
+
+
+@pytest.mark.parametrize("name", ["file", "image"])
+def test_curl_without_the_at_sign_is_told(server: LiveServer, name: str) -> None:
+    """`-F file=photo.jpg` sends a name and no file: the answer shows what is missing."""
+    done = curl("-F", f"{name}=photo.jpg", f"{server.url}/predict")
+    assert done.stdout.endswith(" 400")
+    assert '"code":"missing_file"' in done.stdout
+    assert f"`{name}` is text, not a file. With curl write -F {name}=@photo.jpg." in done.stdout
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/livez", "/readyz", "/info", "/metrics"])
+def test_other_routes_pass_over_what_they_do_not_know(server: LiveServer, path: str) -> None:
+    """Load balancers and browsers add fields of their own where nothing is asked for."""
+    assert server.get(f"{path}?x=1&x=2").status == 200
 
 
 def part_without_header_end() -> bytes:
@@ -206,10 +286,12 @@ def test_broken_http_is_malformed(server: LiveServer, request_head: bytes) -> No
     assert answer.code == "malformed_request"
 
 
-def curl(*arguments: str) -> subprocess.CompletedProcess[str]:
+def curl(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run curl as people do; the status comes last in its output."""
     command = ["curl", "-sS", "--max-time", "60", "-w", " %{http_code}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=90, check=False
+    )
 
 
 @pytest.fixture(scope="module")

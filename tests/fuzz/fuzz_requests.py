@@ -18,12 +18,11 @@ with atheris.instrument_imports(include=["topfive", "werkzeug.http", "gunicorn.h
     from gunicorn.http.parser import RequestParser
 
     from tests.live_server import BOUNDARY, form
-    from topfive.api.multipart import find_part
+    from topfive.api.multipart import find_parts
     from topfive.errors import MalformedRequest
     from topfive.server.connection import MAX_HEAD_BYTES, Connection
 
 BOUNDARIES = (BOUNDARY, "b", "", "\xff", "a b", "-" * 70, "é'\"\\", "x" * 250)
-NAMES = ("file", "image")
 _CLIENT = ("127.0.0.1", 50000)
 _CONFIG = Config()
 
@@ -38,20 +37,24 @@ def read_any(data: bytes) -> None:
 
 
 def read_form(body: bytes, boundary: str) -> None:
-    """Find the picture's part; what is found must lie in the body, and survive a form of its own.
+    """Find the parts; each must lie in the body after the one before, and survive in a new form.
 
-    Anything but a part, None or MalformedRequest is a finding.
+    Anything but parts or MalformedRequest is a finding.
     """
     try:
-        found = find_part(body, boundary, NAMES)
+        found = find_parts(body, boundary)
     except MalformedRequest:
         return
-    if found is None:
-        return
-    assert found in body
-    assert b"\r\n--" + boundary.encode("latin-1", "replace") + b"--" not in found
-    if BOUNDARY.encode() not in found:
-        assert find_part(form(found)[0], BOUNDARY, NAMES) == found
+    end = 0
+    for one in found:
+        assert end < one.start <= one.end <= len(body)
+        end = one.end
+        content = body[one.start : one.end]
+        assert b"\r\n--" + boundary.encode("latin-1", "replace") + b"--" not in content
+        if BOUNDARY.encode() not in content:
+            again = form(content)[0]
+            (only,) = find_parts(again, BOUNDARY)
+            assert again[only.start : only.end] == content
 
 
 def read_head(data: bytes, pieces: int) -> None:

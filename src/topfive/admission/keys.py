@@ -24,17 +24,18 @@ class ApiKeys:
     def __init__(self, *sources: Callable[[], tuple[ApiKey, ...]]) -> None:
         self._sources = sources
 
-    def check(self, presented: str | None, scope: str) -> None:
-        """Raise Unauthorized for a missing or wrong key, Forbidden for one without `scope`."""
-        found = self.find(presented)
-        if found is None:
+    def check(self, key: ApiKey | None, scope: str) -> None:
+        """Raise Unauthorized where no key was found, Forbidden for one without `scope`."""
+        if key is None:
             raise Unauthorized("Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.")
-        if scope not in found.scopes:
+        if scope not in key.scopes:
             raise Forbidden(f"This API key does not have the scope {scope!r}.")
 
-    def find(self, presented: str | None) -> ApiKey | None:
-        """Find the key that was presented; None if there is no such key."""
-        digest = hashlib.sha256((presented or "").encode("utf-8", "surrogateescape")).hexdigest()
+    def find(self, presented: str) -> ApiKey | None:
+        """Find the key that was presented; None if it is empty, or there is no such key."""
+        if not presented:
+            return None
+        digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).hexdigest()
         found: ApiKey | None = None
         for key in (key for source in self._sources for key in source()):
             # Every key is compared, so that time does not tell which one was near.
@@ -46,10 +47,10 @@ class ApiKeys:
 class NoApiKeys:
     """Stands in where no keys are set: everyone may do everything."""
 
-    def check(self, presented: str | None, scope: str) -> None:
+    def check(self, key: ApiKey | None, scope: str) -> None:
         """Let the request pass."""
 
-    def find(self, _presented: str | None) -> ApiKey | None:
+    def find(self, _presented: str) -> ApiKey | None:
         """Know no key."""
         return None
 

@@ -6,17 +6,19 @@ from flask_openapi3 import Info, OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from topfive import __version__
+from topfive.api.auth import mount_keys
 from topfive.api.cors import allow_origins
 from topfive.api.docs import register_docs
-from topfive.api.errors import on_invalid_query, register_errors
+from topfive.api.errors import register_errors
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
 from topfive.api.page import page_routes
 from topfive.api.predict import SECURITY_SCHEMES, predict_routes
 from topfive.api.quota import limit_rate
-from topfive.api.request import PictureRequest, keep_request_record, mount_service, mounted_service
+from topfive.api.request import keep_request_record, mount_service, mounted_service
 from topfive.api.schemas import Problem
+from topfive.api.upload import PictureRequest
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
 from topfive.telemetry.logs import configure_logs
@@ -57,12 +59,12 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=Problem,
-        validation_error_callback=on_invalid_query,
         root_path=str(Path(__file__).parent),
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
     mount_service(app, service or build_service(settings, is_watched=True), settings)
+    mount_keys(app, settings)
     _register(app, settings)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
@@ -76,6 +78,6 @@ def _register(app: App, settings: Settings) -> None:
     allow_origins(app, settings.allowed_origins)
     limit_rate(app, settings.rate_limit, settings.rate_limit_storage)
     keep_metrics_apart(app, settings.metrics_port)
-    for routes in (page_routes, health_routes, info_routes, metrics_routes, predict_routes):
+    for routes in (predict_routes, health_routes, info_routes, metrics_routes, page_routes):
         app.register_api(routes)
     register_docs(app)

@@ -1,11 +1,13 @@
 """The API's documentation: OpenAPI 3.1, two pages that show it, and the table of failures."""
 
+from functools import cache
 from importlib.resources import files
 
 from flask import Response, jsonify, make_response, render_template, send_from_directory
 from flask_openapi3 import OpenAPI
 from werkzeug.exceptions import NotFound
 
+from topfive.api.openapi import finish_document
 from topfive.errors import FAILURES
 
 _POLICY = (
@@ -21,7 +23,8 @@ _ASSET_PACKAGES = {
 
 def register_docs(app: OpenAPI) -> None:
     """Serve the OpenAPI document and its pages; every asset comes from installed packages."""
-    app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(app.api_doc))
+    document = cache(lambda: finish_document(app.api_doc))
+    app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(document()))
     app.add_url_rule("/docs", "docs", lambda: _page("swagger.html"))
     app.add_url_rule("/redoc", "redoc", lambda: _page("redoc.html"))
     app.add_url_rule("/docs/errors", "docs_errors", lambda: _page("errors.html", failures=FAILURES))

@@ -3,17 +3,16 @@
 from typing import Any
 
 from flask import Flask, Response
-from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from topfive.api.examples import problem_examples
 from topfive.api.request import current_record
-from topfive.api.schemas import Problem
+from topfive.api.schemas import problem_out
 from topfive.errors import (
     FAILURES,
     Failure,
     FileTooLarge,
     InternalError,
-    InvalidParameter,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
@@ -24,7 +23,6 @@ from topfive.errors import (
 from topfive.telemetry.logs import get_logger
 
 PROBLEM_TYPE = "application/problem+json"
-DOCS_PATH = "/docs/errors"
 
 _BY_HTTP_STATUS: dict[int, type[Failure]] = {
     400: MalformedRequest,
@@ -48,29 +46,13 @@ def answer_failure(failure: Failure) -> Response:
     """Make the response that tells a caller of a failure."""
     record = current_record()
     record.code = failure.code
-    problem = Problem(
-        type=f"{DOCS_PATH}#{failure.code}",
-        title=failure.title,
-        status=failure.status,
-        detail=failure.detail,
-        code=failure.code,
-        request_id=record.request_id,
-    )
+    problem = problem_out(failure, record.request_id)
     response = Response(problem.model_dump_json(), failure.status, mimetype=PROBLEM_TYPE)
     if failure.retry_after_s is not None:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def on_invalid_query(error: ValidationError) -> Response:
-    """Answer a query parameter that does not fit its schema."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "query"
-    return answer_failure(
-        InvalidParameter(f"The query parameter `{name}` is wrong: {first['msg']}.")
-    )
 
 
 def problem_responses(*codes: str) -> dict[str | int, Any]:
@@ -82,7 +64,7 @@ def problem_responses(*codes: str) -> dict[str | int, Any]:
     return {
         status: {
             "description": ", ".join(f"`{code}`" for code in listed),
-            "content": {PROBLEM_TYPE: {"schema": schema}},
+            "content": {PROBLEM_TYPE: {"schema": schema, "examples": problem_examples(listed)}},
         }
         for status, listed in by_status.items()
     }

@@ -12,7 +12,7 @@ health_routes = APIBlueprint(
 )
 
 
-@health_routes.get("/health", responses={200: HealthOut, 503: HealthOut})
+@health_routes.get("/health", operation_id="health", responses={200: HealthOut, 503: HealthOut})
 def health() -> Response:
     """Tell whether the service can classify: 200 healthy or degraded, 503 unavailable."""
     found = current_service().health()
@@ -30,13 +30,13 @@ def health() -> Response:
     return _fresh(body, 200 if found.is_loaded else 503)
 
 
-@health_routes.get("/livez", responses={200: ProbeOut})
+@health_routes.get("/livez", operation_id="livez", responses={200: ProbeOut})
 def livez() -> Response:
     """Tell that this worker answers."""
     return _fresh(ProbeOut(status="alive").model_dump_json(), 200)
 
 
-@health_routes.get("/readyz", responses={200: ProbeOut, 503: ProbeOut})
+@health_routes.get("/readyz", operation_id="readyz", responses={200: ProbeOut, 503: ProbeOut})
 def readyz() -> Response:
     """Tell whether this worker may be sent pictures: it has a model and is not about to stop."""
     if current_service().is_ready():

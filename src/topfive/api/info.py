@@ -13,7 +13,7 @@ from topfive.images.sniff import FORMATS
 info_routes = APIBlueprint("info", __name__, abp_tags=[Tag(name="info")], abp_responses=ANY_ROUTE)
 
 
-@info_routes.get("/info", responses={200: InfoOut})
+@info_routes.get("/info", operation_id="info", responses={200: InfoOut})
 def info() -> Response:
     """Describe the served model, the limits, and how many workers and slots there are."""
     service = current_service()

@@ -3,8 +3,9 @@
 from flask import Flask, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from topfive.api.auth import require_scope
 from topfive.api.errors import ANY_ROUTE, problem_responses
-from topfive.api.request import current_service, current_settings, require_scope
+from topfive.api.request import current_service, current_settings
 from topfive.errors import NotFound
 
 metrics_routes = APIBlueprint(
@@ -19,6 +20,7 @@ _TEXT = {"description": "Metrics", "content": {"text/plain": {"schema": {"type":
 
 @metrics_routes.get(
     "/metrics",
+    operation_id="metrics",
     responses={200: _TEXT, **problem_responses("unauthorized", "forbidden", "not_found")},
     security=[{}, {"bearer": []}, {"api_key": []}],
 )

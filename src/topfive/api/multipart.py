@@ -1,7 +1,9 @@
-"""Finds one part in a multipart body that is in memory (RFC 2046, 5.1.1; RFC 7578).
+"""Finds the parts of a multipart body that is in memory (RFC 2046, 5.1.1; RFC 7578).
 
 The body is searched, never copied or split as a whole: the cost is that of one pass over it.
 """
+
+from typing import NamedTuple
 
 from werkzeug.http import parse_options_header
 
@@ -30,24 +32,32 @@ def check_start(start: bytes, boundary: str) -> None:
         raise _too_many_parts()
 
 
-def find_part(body: bytes, boundary: str, names: tuple[str, ...]) -> bytes | None:
-    """Return the content of the first part with one of `names`, or None if there is none.
+class Part(NamedTuple):
+    """Where one part's content lies in the body, in bytes, and what its header says of it."""
+
+    name: str | None
+    has_filename: bool
+    start: int
+    end: int
+
+
+def find_parts(body: bytes, boundary: str) -> list[Part]:
+    """List the parts of a body in their order; their contents are not looked at.
 
     The whole body must be well formed, up to its closing delimiter. Raises MalformedRequest.
     """
     delimiter = _delimiter(boundary)
-    found: bytes | None = None
+    parts: list[Part] = []
     position = _after_first_delimiter(body, delimiter)
-    for _ in range(_MAX_PARTS):
-        if body.startswith(b"--", position):
-            return found
-        name, start = _read_part_header(body, position)
+    while not body.startswith(b"--", position):
+        if len(parts) == _MAX_PARTS:
+            raise _too_many_parts()
+        name, has_filename, start = _read_part_header(body, position)
         end = _find_delimiter(body, delimiter, start)
-        if found is None and name in names:
-            # An empty part may end with the very line break that ended its header.
-            found = body[start : max(start, end)]
+        # An empty part may end with the very line break that ended its header.
+        parts.append(Part(name, has_filename, start, max(start, end)))
         position = end + 2 + len(delimiter)
-    raise _too_many_parts()
+    return parts
 
 
 def _too_many_parts() -> MalformedRequest:
@@ -82,8 +92,8 @@ def _find_delimiter(body: bytes, delimiter: bytes, start: int) -> int:
     raise MalformedRequest("The multipart body is cut off, or its boundary never comes.")
 
 
-def _read_part_header(body: bytes, position: int) -> tuple[str | None, int]:
-    """Return a part's name and where its content begins."""
+def _read_part_header(body: bytes, position: int) -> tuple[str | None, bool, int]:
+    """Return a part's name, whether it has a file's name, and where its content begins."""
     end = body.find(b"\r\n\r\n", position, position + _MAX_PART_HEADER_BYTES)
     if end == -1:
         raise MalformedRequest("A part of the multipart body has no end to its header.")
@@ -91,5 +101,5 @@ def _read_part_header(body: bytes, position: int) -> tuple[str | None, int]:
         key, _, value = line.partition(b":")
         if key.strip().lower() == b"content-disposition":
             _, options = parse_options_header(value.decode("utf-8", "replace"))
-            return options.get("name"), end + 4
-    return None, end + 4
+            return options.get("name"), "filename" in options, end + 4
+    return None, False, end + 4

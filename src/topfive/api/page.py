@@ -37,7 +37,7 @@ _SAMPLE: dict[str | int, Any] = {
 _ASK_AGAIN = {"Cache-Control": "no-cache"}
 
 
-@page_routes.get("/", responses={200: IndexOut})
+@page_routes.get("/", operation_id="index", responses={200: IndexOut})
 def index() -> Response:
     """Say what this is and where to go; a browser gets a page to drop a picture on."""
     wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"])
@@ -46,7 +46,7 @@ def index() -> Response:
     return response
 
 
-@page_routes.get("/sample", responses=_SAMPLE)
+@page_routes.get("/sample", operation_id="sample", responses=_SAMPLE)
 def sample() -> Response:
     """Give a picture to try the served model with, where its bundle ships one."""
     file = _sample_file()

@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Request, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from topfive.api.auth import require_scope
 from topfive.api.errors import ANY_ROUTE, problem_responses
-from topfive.api.request import (
-    client_has_gone,
-    current_record,
-    current_service,
-    read_upload,
-    require_scope,
-)
-from topfive.api.schemas import PredictionOut, PredictQuery, prediction_out
+from topfive.api.fields import read_fields
+from topfive.api.openapi import CODE_SAMPLES, picture_body, query_parameters
+from topfive.api.request import client_has_gone, current_record, current_service
+from topfive.api.schemas import PredictFields, PredictionOut, prediction_out
+from topfive.api.upload import read_upload
 from topfive.predictions import Timings
 
 predict_routes = APIBlueprint(
@@ -24,30 +22,6 @@ predict_routes = APIBlueprint(
 SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "api_key": {"type": "apiKey", "name": "X-API-Key", "in": "header"},
-}
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_REQUEST_BODY = {
-    "required": True,
-    "description": "One picture: JPEG, PNG, WebP, GIF, BMP or TIFF; the first frame counts.",
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "file": {"type": "string", "format": "binary", "description": "The picture."},
-                    "image": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "Another name for `file`.",
-                    },
-                },
-                "anyOf": [{"required": ["file"]}, {"required": ["image"]}],
-            }
-        },
-        "application/octet-stream": _BINARY,
-        "image/*": _BINARY,
-    },
 }
 _CODES = (
     "missing_file", "empty_file", "unsupported_format", "invalid_image", "invalid_parameter",
@@ -67,28 +41,40 @@ def _check_key() -> None:
 
 @predict_routes.post(
     "/predict",
+    operation_id="predict",
     responses={200: PredictionOut, **problem_responses(*_CODES)},
-    openapi_extensions={"requestBody": _REQUEST_BODY},
+    openapi_extensions={
+        "parameters": query_parameters(PredictFields),
+        "requestBody": picture_body(PredictFields),
+        "x-codeSamples": CODE_SAMPLES,
+    },
     security=[{}, {"bearer": []}, {"api_key": []}],
 )
-def predict(query: PredictQuery) -> Response:
+def predict() -> Response:
     """Classify one picture."""
+    picture, asked = read_prediction_request(request)
     record = current_record()
     prediction = current_service().predict(
-        read_upload(request),
-        record.deadline,
-        query.top_k,
-        client_has_gone,
-        query.model,
-        query.version,
+        picture, record.deadline, asked.top_k, client_has_gone, asked.model, asked.version
     )
     record.prediction = prediction
-    body = prediction_out(prediction, record.request_id).model_dump_json()
+    body = prediction_out(prediction, record.request_id).model_dump_json(exclude_none=True)
     return Response(
         body,
         mimetype="application/json",
         headers={"Server-Timing": _server_timing(prediction.timings)},
     )
+
+
+def read_prediction_request(incoming: Request) -> tuple[bytes, PredictFields]:
+    """Read the picture and what is asked of it; a wrong query is told before the body is read.
+
+    Raises InvalidParameter, and what `read_upload` raises.
+    """
+    given = tuple(incoming.args.items(multi=True))
+    asked = read_fields(PredictFields, given)
+    picture, fields = read_upload(incoming)
+    return picture, read_fields(PredictFields, (*given, *fields)) if fields else asked
 
 
 def _server_timing(timings: Timings) -> str:

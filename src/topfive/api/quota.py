@@ -10,12 +10,8 @@ from flask import Flask, Response, request
 from flask_limiter import Limit, Limiter
 
 from topfive.admission.stores import GUARDED_SCHEME, StoreEvents, open_store
-from topfive.api.request import (
-    keys_are_asked,
-    mounted_service,
-    presented_key,
-    recognised_key,
-)
+from topfive.api.auth import has_unknown_key, recognised_key
+from topfive.api.request import mounted_service
 from topfive.service import Service
 
 # One customer of a network provider has 2^64 addresses: they count as one.
@@ -48,7 +44,7 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     app.after_request(lambda response: _tell_quota(limiter, response))
 
 
-def caller_bucket(address: str | None, key_digest: str | None, has_key: bool) -> str:
+def caller_bucket(address: str | None, key_digest: str | None, has_wrong_key: bool) -> str:
     """Name what a caller's calls are counted under.
 
     A good API key counts for itself, wherever it is used. A wrong one counts against its sender's
@@ -59,12 +55,12 @@ def caller_bucket(address: str | None, key_digest: str | None, has_key: bool) ->
     if key_digest is not None:
         return f"key:{key_digest}"
     where = _network(address or "")
-    return f"wrong-key:{where}" if has_key else where
+    return f"wrong-key:{where}" if has_wrong_key else where
 
 
 def _caller() -> str:
-    key = presented_key() if keys_are_asked() else ""
-    bucket = caller_bucket(request.remote_addr, recognised_key(key), bool(key))
+    key = recognised_key()
+    bucket = caller_bucket(request.remote_addr, key.digest if key else None, has_unknown_key())
     # A store that machines share gets neither addresses nor what a key could be guessed by.
     return sha256(bucket.encode()).hexdigest()[:32]
 

@@ -1,12 +1,16 @@
 """The shapes on the wire, declared once: they validate, make the answers and the documentation."""
 
 from datetime import datetime
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
+from topfive.errors import Failure
 from topfive.predictions import Prediction
+
+# Where the failures are described; each has its code as an anchor there.
+DOCS_PATH = "/docs/errors"
 
 
 class Shape(BaseModel):
@@ -15,8 +19,10 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PredictQuery(BaseModel):
-    """What may be asked of a prediction."""
+class PredictFields(BaseModel):
+    """What may be asked of a prediction, in the query or as fields of the form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     top_k: int = Field(5, ge=1, le=100, description="How many classes to answer with, best first.")
     model: str | None = Field(
@@ -25,14 +31,6 @@ class PredictQuery(BaseModel):
     version: str | None = Field(
         None, max_length=200, description="The model's version; it must be the one served."
     )
-
-    @classmethod
-    @cache
-    def model_json_schema(  # type: ignore[override] # the same, cached
-        cls, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Make the JSON schema once: the router asks for it on every request."""
-        return super().model_json_schema(*args, **kwargs)
 
 
 class ModelOut(Shape):
@@ -75,6 +73,9 @@ class PredictionOut(Shape):
     predictions: list[ClassOut]
     image: ImageOut
     timing_ms: TimingOut
+    degraded: bool | SkipJsonSchema[None] = Field(
+        default=None, description="There, and true, while the fallback model stands in."
+    )
 
 
 class HealthOut(Shape):
@@ -192,4 +193,16 @@ def prediction_out(prediction: Prediction, request_id: str) -> PredictionOut:
             inference=round(timings.inference_ms, 2),
             total=round(timings.total_ms, 2),
         ),
+    )
+
+
+def problem_out(failure: Failure, request_id: str) -> Problem:
+    """Shape a failure for the wire."""
+    return Problem(
+        type=f"{DOCS_PATH}#{failure.code}",
+        title=failure.title,
+        status=failure.status,
+        detail=failure.detail,
+        code=failure.code,
+        request_id=request_id,
     )

@@ -1,14 +1,13 @@
-"""The part that holds the picture is found, whatever else the body holds."""
+"""The parts of a form are found, whatever they hold."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topfive.api.multipart import START_BYTES, check_start, find_part
+from topfive.api.multipart import START_BYTES, check_start, find_parts
 from topfive.errors import MalformedRequest
 
 B = "frontier"
-NAMES = ("file", "image")
 
 
 def part(name: str, content: bytes, *more: str) -> bytes:
@@ -20,36 +19,70 @@ def part(name: str, content: bytes, *more: str) -> bytes:
 END = f"--{B}--\r\n".encode()
 
 
-def test_first_named_part_wins() -> None:
-    """Other fields are passed over, and a second picture is not looked at."""
-    body = part("note", b"hi") + part("image", b"one") + part("file", b"two") + END
-    assert find_part(body, B, NAMES) == b"one"
+def contents(body: bytes) -> list[tuple[str | None, bytes]]:
+    """List the name and content of each part."""
+    return [(one.name, body[one.start : one.end]) for one in find_parts(body, B)]
 
 
-def test_no_named_part_is_none() -> None:
-    """A form without a picture is well formed, but has none."""
-    assert find_part(part("note", b"hi") + END, B, NAMES) is None
-    assert find_part(END, B, NAMES) is None
+def test_parts_come_in_their_order() -> None:
+    """Every part is found with its name, those of one name too."""
+    body = part("note", b"hi") + part("image", b"one") + part("file", b"two") + part("file", b"3")
+    assert contents(body + END) == [
+        ("note", b"hi"),
+        ("image", b"one"),
+        ("file", b"two"),
+        ("file", b"3"),
+    ]
+
+
+def test_a_form_may_have_no_parts() -> None:
+    """A form without anything is well formed."""
+    assert find_parts(END, B) == []
 
 
 def test_empty_part_is_empty() -> None:
     """A part without content is found, as zero bytes, in both ways it is written."""
-    assert find_part(part("file", b"") + END, B, NAMES) == b""
+    assert contents(part("file", b"") + END) == [("file", b"")]
     tight = f'--{B}\r\nContent-Disposition: form-data; name="file"\r\n\r\n--{B}--'.encode()
-    assert find_part(tight, B, NAMES) == b""
+    assert contents(tight) == [("file", b"")]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name", "has_filename"),
+    [
+        ('form-data; name="file"; filename="a.jpg"', "file", True),
+        ('form-data; name="file"; filename=""', "file", True),
+        ("form-data; name=file; filename*=UTF-8''%e2%82%ac.jpg", "file", True),
+        ('form-data; name="file"', "file", False),
+        ('form-data; name=""', "", False),
+        ("form-data", None, False),
+    ],
+)
+def test_a_part_tells_its_name_and_whether_it_is_a_file(
+    disposition: str, name: str | None, has_filename: bool
+) -> None:
+    """What has a file's name, even an empty one, is told apart from a field."""
+    body = f"--{B}\r\nContent-Disposition: {disposition}\r\n\r\nx\r\n".encode() + END
+    (found,) = find_parts(body, B)
+    assert (found.name, found.has_filename) == (name, has_filename)
+
+
+def test_a_part_without_a_disposition_has_no_name() -> None:
+    """A part whose header says nothing is a part all the same."""
+    assert contents(f"--{B}\r\nX: y\r\n\r\nz\r\n".encode() + END) == [(None, b"z")]
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_survive(content: bytes) -> None:
     """What was put in comes out, byte for byte, as long as it does not hold the delimiter."""
     content = content.replace(b"--" + B.encode(), b"")
-    assert find_part(part("file", content) + END, B, NAMES) == content
+    assert contents(part("file", content) + END) == [("file", content)]
 
 
 def test_almost_a_delimiter_is_content() -> None:
     """A line that only begins like the delimiter belongs to the picture."""
     content = f"a\r\n--{B}x\r\nb".encode()
-    assert find_part(part("file", content) + END, B, NAMES) == content
+    assert contents(part("file", content) + END) == [("file", content)]
 
 
 def test_preamble_epilogue_and_padding_are_allowed() -> None:
@@ -57,7 +90,7 @@ def test_preamble_epilogue_and_padding_are_allowed() -> None:
     body = b"preamble\r\n" + part("file", b"x").replace(
         B.encode() + b"\r\n", B.encode() + b" \t\r\n"
     )
-    assert find_part(body + END + b"epilogue", B, NAMES) == b"x"
+    assert contents(body + END + b"epilogue") == [("file", b"x")]
 
 
 @pytest.mark.parametrize(
@@ -76,24 +109,31 @@ def test_preamble_epilogue_and_padding_are_allowed() -> None:
 def test_broken_bodies_are_refused(body: bytes) -> None:
     """Bodies that are cut off, endless or too many parts are malformed."""
     with pytest.raises(MalformedRequest):
-        find_part(body, B, NAMES)
+        find_parts(body, B)
+
+
+def test_as_many_parts_as_told_are_taken() -> None:
+    """64 parts are read, and the refusal of 65 says so."""
+    assert len(find_parts(part("a", b"x") * 64 + END, B)) == 64
+    with pytest.raises(MalformedRequest, match="more than 64 parts"):
+        find_parts(part("a", b"x") * 65 + END, B)
 
 
 @pytest.mark.parametrize("boundary", ["", "x" * 250])
 def test_unusable_boundaries_are_refused(boundary: str) -> None:
     """A boundary must be there and of sane length."""
     with pytest.raises(MalformedRequest):
-        find_part(b"x", boundary, NAMES)
+        find_parts(b"x", boundary)
 
 
 @given(st.binary(max_size=300), st.sampled_from([B, "", "-", "\xff", "a b"]))
 def test_hostile_bodies_raise_nothing_else(body: bytes, boundary: str) -> None:
-    """Whatever the bytes, the answer is a part, none, or MalformedRequest."""
+    """Whatever the bytes, the answer is parts that lie in the body, or MalformedRequest."""
     try:
-        found = find_part(body, boundary, NAMES)
+        found = find_parts(body, boundary)
     except MalformedRequest:
         return
-    assert found is None or isinstance(found, bytes)
+    assert all(0 < one.start <= one.end <= len(body) for one in found)
 
 
 def test_an_endless_first_header_is_seen_from_the_start() -> None:
@@ -128,4 +168,4 @@ def test_the_start_condemns_nothing_that_the_whole_would_not(
         check_start(body[:START_BYTES], B)
     except MalformedRequest:
         with pytest.raises(MalformedRequest):
-            find_part(body, B, NAMES)
+            find_parts(body, B)

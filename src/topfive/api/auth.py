@@ -1,0 +1,52 @@
+"""Which API key a request carries, and what it may do."""
+
+from collections.abc import Callable
+from typing import cast
+
+from flask import Flask, current_app, g, request
+
+from topfive.admission.keyfile import KeyFile
+from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys
+from topfive.settings import Settings
+
+_EXTENSION = "topfive.keys"
+
+
+def mount_keys(app: Flask, settings: Settings) -> None:
+    """Make the API keys that are set known to the views."""
+    sources: list[Callable[[], tuple[ApiKey, ...]]] = []
+    if settings.accepted_keys:
+        sources.append(lambda: settings.accepted_keys)
+    if settings.api_keys_file:
+        sources.append(KeyFile(settings.api_keys_file))
+    app.extensions[_EXTENSION] = ApiKeys(*sources) if sources else NoApiKeys()
+
+
+def has_unknown_key() -> bool:
+    """Tell whether API keys are asked for, and the request carries one that is not known."""
+    return isinstance(_keys(), ApiKeys) and bool(_presented_key()) and recognised_key() is None
+
+
+def recognised_key() -> ApiKey | None:
+    """Find the request's API key, once a request; None for one that is not known, or none."""
+    if "api_key" not in g:
+        g.api_key = _keys().find(_presented_key())
+    return cast("ApiKey | None", g.api_key)
+
+
+def require_scope(scope: str) -> None:
+    """Raise Unauthorized or Forbidden unless the request's API key allows `scope`."""
+    _keys().check(recognised_key(), scope)
+
+
+def _presented_key() -> str:
+    """Return the API key that the request carries, in either header; empty without one."""
+    bearer = request.headers.get("Authorization", "").partition(" ")
+    token = bearer[2].strip() if bearer[0].lower() == "bearer" else None
+    presented = token or request.headers.get("X-API-Key", "")
+    # Header bytes reach a WSGI app as latin-1; a key may be any text.
+    return presented.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
+def _keys() -> ApiKeys | NoApiKeys:
+    return cast("ApiKeys | NoApiKeys", current_app.extensions[_EXTENSION])

@@ -1,0 +1,172 @@
+"""Real answers, as the OpenAPI document shows them; tests hold them to the shapes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from topfive.api.schemas import problem_out
+from topfive.errors import FAILURES
+
+_REQUEST_ID = "9a63dfbe3be24144bdd58e361cf9afa5"
+_HEALTHY = {
+    "status": "healthy",
+    "model_loaded": True,
+    "model": "mobilenet_v2",
+    "model_version": "imagenet1k-v2",
+    "uptime_seconds": 26.7,
+    "timestamp": "2026-11-21T10:03:17.180667Z",
+}
+_INFO = {
+    "name": "topfive",
+    "version": "0.1.0",
+    "status": "healthy",
+    "reason": None,
+    "wanted_model": "mobilenet_v2",
+    "model": {
+        "name": "mobilenet_v2",
+        "version": "sha256-82b0104e61ba",
+        "architecture": "mobilenet_v2",
+        "source": "local:sha256-82b0104e61ba",
+        "sha256": "a18d7c9c282638644ff4fcaa5377268811d594428e7b4fefc98aedeb5be17d7e",
+        "num_classes": 1000,
+        "input": {
+            "resize": 232,
+            "crop": 224,
+            "interpolation": "bilinear",
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
+        },
+        "engine": "openvino",
+        "precision": "f32",
+        "device": "cpu",
+        "metrics": {},
+    },
+    "workers": 2,
+    "slots": 2,
+    "queue": 32,
+    "threads": 66,
+    "sizing_reason": "2 CPUs allowed, no CPU quota; 24103 MB of memory",
+    "limits": {
+        "max_upload_bytes": 10485760,
+        "max_pixels": 25000000,
+        "request_timeout_s": 30.0,
+        "rate_limit": "100/minute",
+        "formats": ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"],
+    },
+}
+_METRICS = """\
+# HELP topfive_requests_total Requests that were answered.
+# TYPE topfive_requests_total counter
+topfive_requests_total{method="POST",route="/predict",status="200"} 512.0
+"""
+
+# By operation and status, each with a name.
+ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("predict", "200"): {
+        "zebra": {
+            "request_id": _REQUEST_ID,
+            "model": {"name": "mobilenet_v2", "version": "sha256-82b0104e61ba"},
+            "predictions": [
+                {"class_id": 340, "class_name": "zebra", "confidence": 0.720248},
+                {"class_id": 361, "class_name": "skunk", "confidence": 0.006211},
+                {"class_id": 9, "class_name": "ostrich", "confidence": 0.005057},
+                {"class_id": 102, "class_name": "echidna", "confidence": 0.002631},
+                {"class_id": 353, "class_name": "gazelle", "confidence": 0.002502},
+            ],
+            "image": {"format": "JPEG", "width": 500, "height": 375},
+            "timing_ms": {"queue": 0.11, "decode": 18.74, "inference": 45.23, "total": 64.54},
+        },
+        "a drawn three, while the fallback model stands in": {
+            "request_id": "476df7199ec040f6af32efe9e9609f68",
+            "model": {"name": "digits", "version": "1"},
+            "predictions": [
+                {"class_id": 3, "class_name": "three", "confidence": 0.966379},
+                {"class_id": 4, "class_name": "four", "confidence": 0.00652},
+                {"class_id": 6, "class_name": "six", "confidence": 0.005763},
+                {"class_id": 0, "class_name": "zero", "confidence": 0.004802},
+                {"class_id": 5, "class_name": "five", "confidence": 0.004003},
+            ],
+            "image": {"format": "PNG", "width": 200, "height": 200},
+            "timing_ms": {"queue": 0.2, "decode": 2.1, "inference": 7.86, "total": 10.54},
+            "degraded": True,
+        },
+    },
+    ("health", "200"): {
+        "healthy": _HEALTHY,
+        "degraded": _HEALTHY
+        | {
+            "status": "degraded",
+            "model": "digits",
+            "model_version": "1",
+            "reason": "The weights of mobilenet_v2 are not here. "
+            "The service keeps trying; its log says more.",
+        },
+    },
+    ("health", "503"): {
+        "unavailable": _HEALTHY
+        | {
+            "status": "unavailable",
+            "model_loaded": False,
+            "model": "resnet50",
+            "model_version": None,
+            "reason": "The weights of resnet50 are not here. "
+            "The service keeps trying; its log says more.",
+        }
+    },
+    ("livez", "200"): {"alive": {"status": "alive"}},
+    ("readyz", "200"): {"ready": {"status": "ready"}},
+    ("readyz", "503"): {"not ready": {"status": "not_ready"}},
+    ("info", "200"): {"MobileNetV2 with weights from a local file": _INFO},
+    ("metrics", "200"): {"one counter of many": _METRICS},
+    ("index", "200"): {
+        "links": {
+            "name": "topfive",
+            "version": "0.1.0",
+            "links": {
+                "predict": "/predict",
+                "health": "/health",
+                "info": "/info",
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+            },
+        }
+    },
+}
+
+# What is told of each failure; without an entry, its title.
+_DETAILS = {
+    "missing_file": "The part `file` is text, not a file. With curl write -F file=@photo.jpg.",
+    "empty_file": "The picture has zero bytes. Send the file's content.",
+    "unsupported_format": "The file is not a picture that is read here. "
+    "Send one of: JPEG, PNG, WEBP, GIF, BMP, TIFF.",
+    "invalid_image": "The JPEG file is damaged or cut off.",
+    "invalid_parameter": "`topk` is not known. Did you mean `top_k`?",
+    "malformed_request": "The multipart body is cut off, or its boundary never comes.",
+    "unauthorized": "Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.",
+    "forbidden": "This API key does not have the scope 'predict'.",
+    "not_found": "There is nothing at this address. See / for the addresses there are.",
+    "model_not_found": "No model of that name is served here. See /info for the one that is.",
+    "method_not_allowed": "This address takes another method; the Allow header names them.",
+    "upload_too_slow": "The upload did not arrive in time. Try a faster line.",
+    "file_too_large": "The upload has too many bytes. See /info for the limit.",
+    "image_too_large": "The picture declares 6000 x 5000 pixels; at most 25000000 in all are "
+    "accepted. Send a smaller picture.",
+    "unsupported_media_type": "This content type is not read here. Send multipart/form-data with "
+    "a part `file` (curl -F file=@photo.jpg ...), or the bytes alone with an image/* or "
+    "application/octet-stream content type.",
+    "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",
+    "internal_error": "The service went wrong. Its log has this request's id.",
+    "overloaded": "All 34 places of this worker are taken. Try again later.",
+    "model_unavailable": "The model resnet50 is not loaded yet. See /health for the reason.",
+    "shutting_down": "The service is about to stop. Try again.",
+    "out_of_memory": "This picture needs more memory than there is. Send a smaller one, or a JPEG.",
+    "deadline_exceeded": "The answer was not ready in time. Try again later.",
+}
+
+
+def problem_examples(codes: Iterable[str]) -> dict[str, Any]:
+    """Show each failure as it is answered, by its code."""
+    return {code: {"value": _problem(code)} for code in codes}
+
+
+def _problem(code: str) -> dict[str, Any]:
+    return problem_out(FAILURES[code](_DETAILS.get(code)), _REQUEST_ID).model_dump()

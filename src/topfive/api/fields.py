@@ -1,0 +1,82 @@
+"""The named fields of a request, from its query and its form alike, read into a declared shape."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from topfive.errors import InvalidParameter
+
+ShapeT = TypeVar("ShapeT", bound=BaseModel)
+Pair = tuple[str, str]
+
+# Longer texts of a caller's are not repeated to it.
+_MOST_SHOWN_CHARACTERS = 40
+# What could end the quotes in a message, or mean something to a page that shows it.
+_NEVER_SHOWN = frozenset("`'\"<>&")
+
+
+def read_fields(shape: type[ShapeT], given: Iterable[Pair]) -> ShapeT:
+    """Read fields, each a name and its text, into `shape`.
+
+    Raises InvalidParameter, which names the field, for one that `shape` does not have, that has
+    two different values, or whose value does not fit.
+    """
+    values: dict[str, str] = {}
+    for name, text in given:
+        if name not in shape.model_fields:
+            raise InvalidParameter(_unknown(name, tuple(shape.model_fields)))
+        if values.setdefault(name, text) != text:
+            raise InvalidParameter(f"`{name}` is given twice, with different values. Give it once.")
+    try:
+        return shape(**values)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+        name = str(wrong[0]["loc"][0])
+        raise InvalidParameter(_misfit(shape, name, values[name])) from None
+
+
+@cache
+def declared_fields(shape: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Look up the JSON schema of each field; of one that may be absent, as it is where given.
+
+    pydantic's title is left out: it is the name in other letters.
+    """
+    properties = shape.model_json_schema()["properties"]
+    return {name: _where_given(one) for name, one in properties.items()}
+
+
+def may_be_shown(text: str) -> bool:
+    """Tell whether a caller's text is short and plain enough to be repeated in an answer."""
+    return (
+        len(text) <= _MOST_SHOWN_CHARACTERS and text.isprintable() and _NEVER_SHOWN.isdisjoint(text)
+    )
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    listed = f"{', '.join(f'`{one}`' for one in known[:-1])} and `{known[-1]}`"
+    if not may_be_shown(name):
+        return f"A field is not known; its name cannot be shown here. Known are {listed}."
+    near = get_close_matches(name.lower(), known, n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"Known are {listed}."
+    return f"`{name}` is not known. {hint}"
+
+
+def _misfit(shape: type[BaseModel], name: str, text: str) -> str:
+    shown = f", not '{text}'" if may_be_shown(text) else ""
+    return f"`{name}` must {_wanted(declared_fields(shape)[name])}{shown}."
+
+
+def _wanted(declared: dict[str, Any]) -> str:
+    """Say in words what a field's JSON schema asks for."""
+    if declared.get("type") == "integer":
+        return f"be a whole number from {declared['minimum']} to {declared['maximum']}"
+    return f"have at most {declared['maxLength']} characters"
+
+
+def _where_given(declared: dict[str, Any]) -> dict[str, Any]:
+    first: dict[str, Any] = declared.get("anyOf", [declared])[0]
+    shown = first | {"description": declared["description"]}
+    return {key: value for key, value in shown.items() if key != "title"}

@@ -1,0 +1,124 @@
+"""The body of a request for a prediction: one picture, and beside it in a form, named fields."""
+
+import re
+from typing import NamedTuple
+
+from flask import Request
+from werkzeug.exceptions import ClientDisconnected
+
+from topfive.api.fields import Pair, may_be_shown
+from topfive.api.multipart import START_BYTES, Part, check_start, find_parts
+from topfive.errors import (
+    FileTooLarge,
+    InvalidParameter,
+    MalformedRequest,
+    MissingFile,
+    UnsupportedMediaType,
+    UploadTooSlow,
+)
+
+_PICTURE_NAMES = ("file", "image")
+_HOW_TO_SEND = (
+    "Send multipart/form-data with a part `file` (curl -F file=@photo.jpg ...), or the bytes "
+    "alone with an image/* or application/octet-stream content type."
+)
+_MAX_FIELD_BYTES = 1000
+# Pictures of every format have other control characters, mostly zeros, near their beginning.
+_LOOKED_AT_BYTES = 512
+_TEXT = re.compile(rb"[\t\n\f\r\x20-\x7e\x80-\xff]+")
+
+
+class PictureRequest(Request):
+    """A request whose body is read into memory, never to disk, and never parsed unasked."""
+
+    want_form_data_parsed = False
+
+
+class Upload(NamedTuple):
+    """A picture's bytes, and the fields that came beside it."""
+
+    picture: bytes
+    fields: tuple[Pair, ...] = ()
+
+
+def read_upload(incoming: Request) -> Upload:
+    """Read the one picture and the fields of a multipart body, or the picture of a raw one.
+
+    Raises MissingFile, InvalidParameter, MalformedRequest, UnsupportedMediaType, FileTooLarge or
+    UploadTooSlow.
+    """
+    mimetype = incoming.mimetype
+    if mimetype == "multipart/form-data":
+        return _read_form(incoming)
+    if mimetype == "application/octet-stream" or mimetype.startswith("image/"):
+        return Upload(_read_body(incoming))
+    if not mimetype and not _read_body(incoming):
+        raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
+    raise UnsupportedMediaType(f"This content type is not read here. {_HOW_TO_SEND}")
+
+
+def _read_form(incoming: Request) -> Upload:
+    boundary = incoming.mimetype_params.get("boundary", "")
+    body = _read_body(incoming, boundary)
+    if not body:
+        raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
+    parts = find_parts(body, boundary)
+    part = _only_picture(parts)
+    picture = body[part.start : part.end]
+    if not part.has_filename and _TEXT.fullmatch(picture[:_LOOKED_AT_BYTES]):
+        raise MissingFile(
+            f"The part `{part.name}` is text, not a file. "
+            f"With curl write -F {part.name}=@photo.jpg."
+        )
+    return Upload(picture, tuple(_field(body, one) for one in parts if one is not part))
+
+
+def _only_picture(parts: list[Part]) -> Part:
+    pictures = [part for part in parts if part.name in _PICTURE_NAMES]
+    if len(pictures) == 1:
+        return pictures[0]
+    if pictures:
+        names = " and ".join(sorted({f"`{part.name}`" for part in pictures}))
+        raise InvalidParameter(
+            f"There are {len(pictures)} pictures, called {names}. Send one picture a request."
+        )
+    raise MissingFile(f"The request has no part called `file`{_instead(parts)}. {_HOW_TO_SEND}")
+
+
+def _instead(parts: list[Part]) -> str:
+    """Name the first file that has another name than a picture must have."""
+    names = (part.name for part in parts if part.has_filename)
+    found = next((name for name in names if name and may_be_shown(name)), None)
+    return f", but a file called `{found}`" if found else ""
+
+
+def _field(body: bytes, part: Part) -> Pair:
+    if not part.name:
+        raise InvalidParameter("A part of the form has no name.")
+    if part.end - part.start > _MAX_FIELD_BYTES:
+        which = f"`{part.name}`" if may_be_shown(part.name) else "of the form"
+        raise InvalidParameter(
+            f"The field {which} has over {_MAX_FIELD_BYTES} bytes. "
+            "A picture goes into the part `file`, and there is one a request."
+        )
+    return part.name, body[part.start : part.end].decode("utf-8", "replace")
+
+
+def _read_body(incoming: Request, boundary: str | None = None) -> bytes:
+    """Read the whole body, of a hopeless multipart one its start only."""
+    try:
+        start = b""
+        if boundary is not None:
+            start = incoming.stream.read(START_BYTES)
+            check_start(start, boundary)
+        body = start + incoming.get_data(cache=False)
+    except ClientDisconnected as error:
+        # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
+        if isinstance(error.__context__, TimeoutError):
+            raise UploadTooSlow("The upload did not arrive in time. Try a faster line.") from error
+        raise MalformedRequest("The upload was cut off.") from error
+    most = incoming.max_content_length
+    if most is not None and len(body) >= most:
+        # A body that did not tell its length was cut off at the limit.
+        raise FileTooLarge("The upload has too many bytes. See /info for the limit.")
+    return body

@@ -1,0 +1,39 @@
+"""The examples in the OpenAPI document are answers as they are given."""
+
+from typing import Any
+
+import pytest
+
+from topfive.api import schemas
+from topfive.api.examples import ANSWERS, problem_examples
+from topfive.errors import FAILURES
+
+SHAPES = {
+    "predict": schemas.PredictionOut,
+    "health": schemas.HealthOut,
+    "livez": schemas.ProbeOut,
+    "readyz": schemas.ProbeOut,
+    "info": schemas.InfoOut,
+    "index": schemas.IndexOut,
+}
+EXAMPLES = [
+    (operation, name, value)
+    for (operation, _), examples in ANSWERS.items()
+    for name, value in examples.items()
+    if operation in SHAPES
+]
+
+
+@pytest.mark.parametrize(("operation", "name", "value"), EXAMPLES)
+def test_an_example_has_its_shape(operation: str, name: str, value: dict[str, Any]) -> None:
+    """Each example has the keys and types of the answer, and none other."""
+    shape = SHAPES[operation].model_validate(value)
+    assert shape.model_dump(exclude_unset=True).keys() == value.keys()
+
+
+def test_every_failure_has_an_example() -> None:
+    """Each code is shown with a sentence of its own."""
+    for code, example in problem_examples(FAILURES).items():
+        problem = schemas.Problem.model_validate(example["value"])
+        assert (problem.code, problem.status) == (code, FAILURES[code].status)
+        assert problem.detail != problem.title, code
