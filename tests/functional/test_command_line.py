@@ -82,15 +82,18 @@ def test_classify_prints_tables(tmp_path: Path, tiny_folder: Path, pictures: Pat
 def test_classify_agrees_with_the_server(
     tmp_path: Path, tiny_folder: Path, pictures: Path, server: LiveServer
 ) -> None:
-    """The same picture gets the same classes on the command line and over HTTP."""
+    """The same picture gets the same answer on the command line and over HTTP."""
     file = pictures / "one.jpg"
     done = topfive(tmp_path, "classify", "--json", str(file), model=str(tiny_folder))
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found["file"] == str(file)
-    served = server.upload(file.read_bytes()).json["predictions"]
-    assert [one["class_id"] for one in found["classes"]] == [one["class_id"] for one in served]
-    assert [one["confidence"] for one in found["classes"]] == pytest.approx(
+    answer = server.upload(file.read_bytes()).json
+    assert list(found) == ["file", *answer]
+    assert found["image"] == answer["image"]
+    local, served = found["predictions"], answer["predictions"]
+    assert [one["class_id"] for one in local] == [one["class_id"] for one in served]
+    assert [one["confidence"] for one in local] == pytest.approx(
         [one["confidence"] for one in served], abs=1e-3
     )
 

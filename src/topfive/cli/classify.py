@@ -4,14 +4,16 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from topfive.admission.capacity import Deadline
+from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
 from topfive.errors import Failure, WeightsRefused
 from topfive.predictions import Prediction
 from topfive.service import Service
@@ -19,35 +21,42 @@ from topfive.settings import Settings, read_settings
 from topfive.telemetry.logs import LogOptions, configure_logs
 from topfive.wiring import build_service
 
+Outcome = Prediction | Failure | OSError
+# The one word that is not the API's: over HTTP there are no files.
+_UNREADABLE = "unreadable_file"
+
 
 @click.command()
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER|-...",
+                type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
 @click.option("--top-k", default=5, show_default=True, type=click.IntRange(1, 100),
               help="How many classes to show.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True,
+              help="Print one JSON object a line: the API's answer, and its `file`.")  # fmt: skip
 def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
     """Classify picture files without a server, with the same settings.
+
+    Of a folder, all pictures at every depth are classified, in the order of their names; files
+    that are not named like a picture are skipped. `-` is one picture on standard input.
 
     One bad file does not stop the others; the exit code is 1 if any could not be classified.
 
     \b
     Examples:
       topfive classify cat.jpg dog.png
-      topfive classify --json photos/*.jpg > results.jsonl
+      topfive classify --json photos/ > results.jsonl
+      curl -s https://example.org/cat.jpg | topfive classify -
       TOPFIVE_MODEL=digits topfive classify three.png
     """
     settings = read_settings()
     configure_logs(LogOptions("critical", "console"), sys.stderr)
+    show = _show_json if as_json else _show_table
     failed = 0
     with _open_service(settings) as service:
-        for picture in pictures:
-            try:
-                prediction = _classify_file(service, picture, top_k)
-            except (Failure, OSError) as error:
-                failed += 1
-                _show_failure(picture, error, as_json)
-            else:
-                _show(picture, prediction, as_json)
+        for picture in find_pictures(pictures):
+            outcome = picture.error or _classify_file(service, picture, top_k)
+            failed += not isinstance(outcome, Prediction)
+            show(picture.path, outcome)
     sys.exit(1 if failed else 0)
 
 
@@ -68,29 +77,55 @@ def _open_service(settings: Settings) -> Iterator[Service]:
         service.close()
 
 
-def _classify_file(service: Service, picture: Path, top_k: int) -> Prediction:
+def _classify_file(service: Service, picture: PictureFile, top_k: int) -> Outcome:
     deadline = Deadline.after(service.limits.request_timeout_s)
-    return service.predict(picture.read_bytes(), deadline, top_k)
+    try:
+        data = read_picture(picture.path, service.limits.image.max_bytes)
+        return service.predict(data, deadline, top_k)
+    except (Failure, OSError) as error:
+        return error
 
 
-def _show(picture: Path, prediction: Prediction, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"file": str(picture), **asdict(prediction)}))
-        return
+def _show_json(path: Path, outcome: Outcome) -> None:
+    click.echo(json.dumps({"file": str(path), **_answer(outcome)}))
+
+
+def _answer(outcome: Outcome) -> dict[str, Any]:
+    """Make what the API answers; a file that cannot be read never gets as far as that."""
+    # With it comes Flask, which takes half a second: no other command is to wait for that.
+    from topfive.api.schemas import prediction_out, problem_out  # noqa: PLC0415
+
+    request_id = uuid4().hex
+    if isinstance(outcome, Prediction):
+        return prediction_out(outcome, request_id).model_dump(mode="json", exclude_none=True)
+    if isinstance(outcome, Failure):
+        return problem_out(outcome, request_id).model_dump()
+    return {
+        "type": "about:blank",
+        "title": "The file cannot be read.",
+        "status": None,
+        "detail": f"{outcome.strerror}.",
+        "code": _UNREADABLE,
+        "request_id": request_id,
+    }
+
+
+def _show_table(path: Path, outcome: Outcome) -> None:
+    name = click.format_filename(path)
+    if isinstance(outcome, Failure):
+        click.echo(f"{name}: {outcome.detail} ({outcome.code})", err=True)
+    elif isinstance(outcome, OSError):
+        click.echo(f"{name}: {outcome.strerror}. ({_UNREADABLE})", err=True)
+    else:
+        click.echo(click.style(name, bold=True))
+        Console().print(_table(outcome))
+
+
+def _table(prediction: Prediction) -> Table:
     table = Table()
     table.add_column("class")
     table.add_column("id", justify="right")
     table.add_column("confidence", justify="right")
     for one in prediction.classes:
         table.add_row(one.class_name, str(one.class_id), f"{one.confidence:.1%}")
-    click.echo(click.style(str(picture), bold=True))
-    Console().print(table)
-
-
-def _show_failure(picture: Path, error: Failure | OSError, as_json: bool) -> None:
-    code = error.code if isinstance(error, Failure) else "unreadable_file"
-    detail = error.detail if isinstance(error, Failure) else str(error.strerror)
-    if as_json:
-        click.echo(json.dumps({"file": str(picture), "code": code, "detail": detail}))
-    else:
-        click.echo(f"{picture}: {detail} ({code})", err=True)
+    return table

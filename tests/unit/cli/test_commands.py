@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 from tests import pictures
 from topfive import __version__, cli
 from topfive.cli import commands
+from topfive.cli.picture_files import find_pictures
 from topfive.errors import SettingsError
 
 
@@ -19,9 +22,9 @@ def run(monkeypatch, tmp_path, tiny_folder):
     monkeypatch.chdir(tmp_path)
     level = logging.getLogger().level
 
-    def run_command(*arguments: str, **variables: str):
+    def run_command(*arguments: str, standard_input: bytes | None = None, **variables: str):
         environment = {"TOPFIVE_MODEL": str(tiny_folder), "TOPFIVE_ENGINE": "openvino"}
-        return CliRunner().invoke(commands, arguments, env=environment | variables)
+        return CliRunner().invoke(commands, arguments, standard_input, environment | variables)
 
     yield run_command
     logging.getLogger().setLevel(level)
@@ -43,33 +46,93 @@ def test_the_version_is_told(run):
     assert run("--version").output == f"topfive, version {__version__}\n"
 
 
-def test_classify_prints_one_json_object_a_line(run, tmp_path):
-    """Each picture gets a line, in order; the exit code is 0 when all went well."""
+def test_classify_prints_what_the_api_answers(run, tmp_path):
+    """Each picture gets a line in order: its file, and the keys of an answer of /predict."""
     for name, data in (("a.jpg", pictures.jpeg()), ("b.png", pictures.png(30, 40))):
         (tmp_path / name).write_bytes(data)
     found = run("classify", "--json", "--top-k", "3", "a.jpg", "b.png")
     first, second = (json.loads(line) for line in found.stdout.splitlines())
     assert found.exit_code == 0
+    assert list(first) == ["file", "request_id", "model", "predictions", "image", "timing_ms"]
     assert (first["file"], second["file"]) == ("a.jpg", "b.png")
     assert first["model"] == {"name": "tiny", "version": "1"}
-    assert len(first["classes"]) == 3
+    assert len(first["predictions"]) == 3
+    assert list(first["predictions"][0]) == ["class_id", "class_name", "confidence"]
     assert second["image"] == {"format": "PNG", "width": 30, "height": 40}
+    assert first["request_id"] != second["request_id"]
 
 
 def test_one_bad_file_does_not_stop_the_others(run, tmp_path):
-    """Bad files are told by code, the others are classified, and the exit code is 1."""
+    """Bad files are told as problems, the others are classified, and the exit code is 1."""
     (tmp_path / "bad.png").write_bytes(pictures.forged_png(10, 10))
     (tmp_path / "good.png").write_bytes(pictures.png())
     found = run("classify", "--json", "bad.png", "gone.png", "good.png")
     bad, gone, good = (json.loads(line) for line in found.stdout.splitlines())
     assert found.exit_code == 1
-    assert bad["code"] == "invalid_image"
-    assert gone == {
-        "file": "gone.png",
-        "code": "unreadable_file",
-        "detail": "No such file or directory",
-    }
-    assert good["classes"]
+    assert list(bad) == ["file", "type", "title", "status", "detail", "code", "request_id"]
+    assert (bad["status"], bad["code"]) == (400, "invalid_image")
+    assert bad.keys() == gone.keys()
+    assert (gone["status"], gone["code"]) == (None, "unreadable_file")
+    assert gone["detail"] == "No such file or directory."
+    assert good["predictions"]
+
+
+def test_classify_takes_folders(run, tmp_path):
+    """Every picture below a folder is classified, sorted; what is named otherwise is counted."""
+    names = ["b.png", "deep/er/a.JPG", "a.jpeg", "deep/notes.txt", "Makefile"]
+    for name in names:
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(pictures.png())
+    found = run("classify", "--json", "photos")
+    assert found.exit_code == 0
+    assert [json.loads(line)["file"] for line in found.stdout.splitlines()] == [
+        "photos/a.jpeg", "photos/b.png", "photos/deep/er/a.JPG",
+    ]  # fmt: skip
+    assert found.stderr == "Note: 2 files in photos skipped, not named like a picture.\n"
+
+
+def test_a_folder_without_pictures_is_a_failure(run, tmp_path):
+    """Whoever names an empty folder learns that nothing was classified."""
+    (tmp_path / "empty").mkdir()
+    found = run("classify", "--json", "empty")
+    assert found.exit_code == 1
+    told = json.loads(found.stdout)
+    assert (told["file"], told["code"]) == ("empty", "missing_file")
+    assert told["detail"] == "The folder holds no picture."
+
+
+def test_a_folder_that_cannot_be_read_is_told(monkeypatch):
+    """A folder that the system refuses is listed with what it said, and hides no other."""
+    refused = PermissionError(13, "Permission denied", "photos/secret")
+
+    def walk(_folder, onerror):
+        onerror(refused)
+        return iter([("photos", ["secret"], ["a.png"])])
+
+    monkeypatch.setattr(os, "walk", walk)
+    monkeypatch.setattr(Path, "is_dir", lambda _path: True)
+    secret, picture = find_pictures([Path("photos")])
+    assert (secret.path, secret.error) == (Path("photos/secret"), refused)
+    assert (picture.path, picture.error) == (Path("photos/a.png"), None)
+
+
+def test_classify_reads_standard_input(run):
+    """`-` is one picture that another program writes."""
+    found = run("classify", "--json", "-", standard_input=pictures.jpeg(40, 30))
+    assert found.exit_code == 0
+    told = json.loads(found.stdout)
+    assert (told["file"], told["image"]["width"]) == ("-", 40)
+    found = run("classify", "-", standard_input=b"")
+    assert found.exit_code == 1
+    assert "-: The picture has zero bytes." in found.stderr
+
+
+def test_too_large_a_file_is_not_read_whole(run, tmp_path):
+    """A file far over the limit is refused like an upload."""
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate(2_000_000_000)
+    found = run("classify", "--json", "large.jpg", TOPFIVE_MAX_UPLOAD_BYTES="100000")
+    assert json.loads(found.stdout)["code"] == "file_too_large"
 
 
 def test_classify_shows_a_table_to_a_person(run, tmp_path):
