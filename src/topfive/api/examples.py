@@ -5,6 +5,7 @@ from typing import Any
 
 from topfive.api.schemas import problem_out
 from topfive.errors import FAILURES
+from topfive.images.sniff import FORMATS
 
 _REQUEST_ID = "9a63dfbe3be24144bdd58e361cf9afa5"
 _HEALTHY = {
@@ -50,7 +51,7 @@ _INFO = {
         "max_pixels": 25000000,
         "request_timeout_s": 30.0,
         "rate_limit": "100/minute",
-        "formats": ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"],
+        "formats": list(FORMATS),
     },
 }
 _METRICS = """\
@@ -137,7 +138,7 @@ _DETAILS = {
     "missing_file": "The part `file` is text, not a file. With curl write -F file=@photo.jpg.",
     "empty_file": "The picture has zero bytes. Send the file's content.",
     "unsupported_format": "The file is not a picture that is read here. "
-    "Send one of: JPEG, PNG, WEBP, GIF, BMP, TIFF.",
+    f"Send one of: {', '.join(FORMATS)}.",
     "invalid_image": "The JPEG file is damaged or cut off.",
     "invalid_parameter": "`topk` is not known. Did you mean `top_k`?",
     "malformed_request": "The multipart body is cut off, or its boundary never comes.",
