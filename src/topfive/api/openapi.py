@@ -62,7 +62,7 @@ def picture_body(shape: type[BaseModel]) -> Spec:
             "image": _PICTURE | {"description": "Another name for `file`."},
             **declared_fields(shape),
         },
-        "oneOf": [{"required": ["file"]}, {"required": ["image"]}],
+        "oneOf": [{"title": name, "required": [name]} for name in ("file", "image")],
         "additionalProperties": False,
     }
     return {
