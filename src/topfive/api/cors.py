@@ -14,6 +14,7 @@ def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
             expose_headers=[
                 "X-Request-ID",
                 "Server-Timing",
+                "X-Topfive-Degraded",
                 "Retry-After",
                 "traceparent",
                 "RateLimit-Limit",
