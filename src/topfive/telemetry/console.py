@@ -55,7 +55,7 @@ def _sentence(line: _Line) -> str:
         return _request(line)
     try:
         return SENTENCES[line["event"]].format(**line)
-    except KeyError:
+    except (KeyError, TypeError, ValueError):
         return _plain(line)
 
 

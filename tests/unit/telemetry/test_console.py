@@ -61,6 +61,8 @@ def test_an_event_without_a_sentence_loses_nothing():
     line = {"event": "some_thing", "level": "info", "answer": 42}
     assert shown(line) == "some thing answer=42"
     assert shown({"event": "listening", "level": "info", "port": 1}) == "listening port=1"
+    refused = {"event": "model_refused", "level": "info", "reason": "No.", "retry_in_s": None}
+    assert shown(refused) == "model refused reason=No. retry_in_s=None"
     assert shown({"event": "Handling signal: term", "level": "info"}) == "Handling signal: term"
 
 
