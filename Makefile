@@ -3,10 +3,21 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# With this index torch comes without several GB of CUDA. Where the index cannot be reached, pip
-# goes on without it after one short try.
-TORCH_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/pip --disable-pip-version-check
+
+# With this index torch comes without several GB of CUDA. Where the index cannot be reached, pip
+# goes on without it after one short try. GPU=1 leaves the index out, so that torch has CUDA. To
+# pip both builds are the same version, so the one is uninstalled before the other is installed.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+ifeq ($(GPU),1)
+TORCH := $(VENV)/.torch-cuda
+OTHER_TORCH := $(VENV)/.torch
+TORCH_OPTIONS :=
+else
+TORCH := $(VENV)/.torch
+OTHER_TORCH := $(VENV)/.torch-cuda
+TORCH_OPTIONS := --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check browser-test soak fuzz container-test screenshots digits lock docs clean
@@ -14,7 +25,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.serving ## Set up and serve on port 5000
+run: $(VENV)/.serving ## Set up and serve on port 5000; GPU=1 takes torch with CUDA
 	TOPFIVE_FALLBACK_MODEL="$${TOPFIVE_FALLBACK_MODEL-digits}" \
 	TOPFIVE_LOG_FORMAT="$${TOPFIVE_LOG_FORMAT-console}" $(BIN)/topfive serve
 
@@ -37,7 +48,7 @@ browser-test: $(VENV)/.developing ## Test the page in headless Chromium
 soak: $(VENV)/.developing ## Measure robustness for half an hour: overload, slow clients, restarts, leaks
 	$(BIN)/python benchmarks/soak.py
 
-fuzz: $(VENV)/.developing ## Fuzz the road from bytes to pixels for ten minutes
+fuzz: $(VENV)/.developing ## Fuzz decoding and requests for ten minutes
 	$(PIP) install --quiet -r requirements-fuzz.txt
 	$(BIN)/python -m tests.fuzz.fuzz_pictures -max_total_time=300 -print_final_stats=1
 	$(BIN)/python -m tests.fuzz.fuzz_requests -max_total_time=300 -print_final_stats=1
@@ -62,13 +73,15 @@ lock: $(VENV)/.developing ## Pin all requirements again, after a change in pypro
 clean: ## Delete what the other targets made, but not the models
 	rm -rf $(VENV) build src/*.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/.torch: requirements-torch.txt
+$(TORCH): requirements-torch.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade pip
-	$(PIP) install --quiet --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX) -r requirements-torch.txt
+	@if [ -e $(OTHER_TORCH) ]; then $(PIP) uninstall --quiet --yes torch torchvision; fi
+	@rm -f $(OTHER_TORCH)
+	$(PIP) install --quiet $(TORCH_OPTIONS) -r requirements-torch.txt
 	@touch $@
 
-$(VENV)/.serving: $(VENV)/.torch requirements.txt pyproject.toml
+$(VENV)/.serving: $(TORCH) requirements.txt pyproject.toml
 	$(PIP) install --quiet -r requirements.txt
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@

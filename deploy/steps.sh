@@ -44,7 +44,7 @@ What serves:
                      a password; without it the machine builds one from the source
   --model MODEL      the model built into that image: mobilenet_v2 (default) or resnet50
   --domain DOMAIN    the public name; without it there is no HTTPS
-  --api-keys LIST    SHA-256 digests of the keys that callers must send, parted by commas;
+  --api-keys LIST    SHA-256 digests of the keys that callers must send, separated by commas;
                      to make one: printf %s "$KEY" | sha256sum
   --rate-limit RATE  how often one client may call (default: 100/minute)
 

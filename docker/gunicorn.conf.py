@@ -11,7 +11,7 @@ from topfive.errors import OperatorError
 from topfive.server import gunicorn_options
 from topfive.server.shared_files import shared_files
 from topfive.settings import read_settings
-from topfive.telemetry.logs import configure_logs
+from topfive.telemetry.logs import configure_logs, log_what_python_reports
 from topfive.wiring import choose_sizing
 
 files = ExitStack()
@@ -22,6 +22,7 @@ except OperatorError as error:
     sys.exit(f"Error: {error}")
 
 configure_logs(settings.log_options)
+log_what_python_reports()
 globals().update(gunicorn_options(complete, choose_sizing(complete)))
 # Workers read the settings again, and must find where they count together.
 raw_env = [

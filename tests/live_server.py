@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 START_WITHIN_S = 60
@@ -162,7 +162,11 @@ def server_environment(settings: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def run_server(
-    folder: Path, is_ready: bool = True, module: str = "topfive", **settings: str
+    folder: Path,
+    is_ready: bool = True,
+    module: str = "topfive",
+    stderr: int | IO[str] = subprocess.STDOUT,
+    **settings: str,
 ) -> Iterator[LiveServer]:
     """Run `topfive serve` in `folder` until the block ends; then it must stop with exit code 0."""
     given = {f"TOPFIVE_{name.upper()}": value for name, value in settings.items()}
@@ -172,7 +176,7 @@ def run_server(
         env=server_environment(given) | {"PYTHONPATH": str(Path(__file__).parent.parent)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
         errors="replace",
     )
@@ -195,13 +199,19 @@ def _collect(stream: Any, lines: list[str]) -> None:
         lines.append(line.rstrip("\n"))
 
 
+def _listening_url(server: LiveServer) -> str:
+    """Find the server's address in its log, of either form; empty while it is not there."""
+    urls = [event["url"] for event in server.events("listening")]
+    urls += [line.split()[-1] for line in list(server.lines) if " Listening on http" in line]
+    return urls[0] if urls else ""
+
+
 def _wait_until_listening(server: LiveServer, is_ready: bool) -> None:
     end_s = time.monotonic() + START_WITHIN_S
     while time.monotonic() < end_s:
         assert server.process.poll() is None, "\n".join(server.lines)
-        listening = server.events("listening")
-        if listening:
-            server.url = listening[0]["url"]
+        server.url = _listening_url(server)
+        if server.url:
             wanted = (200,) if is_ready else (200, 503)
             if server.get("/readyz").status in wanted:
                 return

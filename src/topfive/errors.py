@@ -103,9 +103,9 @@ class EmptyFile(Failure):
 
 
 class UnsupportedFormat(Failure):
-    """The bytes are not in an accepted picture format."""
+    """The bytes are not in a picture format that is supported."""
 
-    status, code, title = 400, "unsupported_format", "The file is not in an accepted format."
+    status, code, title = 400, "unsupported_format", "The format of the file is not supported."
 
 
 class InvalidImage(Failure):
@@ -153,7 +153,7 @@ class ModelNotFound(Failure):
 class MethodNotAllowed(Failure):
     """The path exists, but not for this method."""
 
-    status, code, title = 405, "method_not_allowed", "This address takes another method."
+    status, code, title = 405, "method_not_allowed", "This address does not take this method."
 
 
 class UploadTooSlow(Failure):
@@ -175,9 +175,9 @@ class ImageTooLarge(Failure):
 
 
 class UnsupportedMediaType(Failure):
-    """The body has a content type that is not read here."""
+    """The body has a content type that is not supported."""
 
-    status, code, title = 415, "unsupported_media_type", "This content type is not read here."
+    status, code, title = 415, "unsupported_media_type", "This content type is not supported."
 
 
 class RateLimited(Failure):

@@ -137,7 +137,9 @@ class Service:
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
             with self._gate.permit(deadline), self._memory.reserve(cost_bytes, deadline):
                 if is_abandoned():
-                    raise DeadlineExceeded("The client went away before its turn came.")
+                    raise DeadlineExceeded(
+                        "The client closed the connection before its picture was classified."
+                    )
                 queue_ms = (perf_counter() - waiting_since) * 1000
                 found = classifier.classify(upload, top_k)
         total_ms = (perf_counter() - started) * 1000

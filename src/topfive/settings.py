@@ -51,7 +51,7 @@ class Settings(BaseModel):
     )
     fallback_model: str = Field(
         "",
-        description="The model that serves while the wanted one cannot be had, for example "
+        description="The model that serves while the wanted one could not be loaded, for example "
         "`digits`. Empty: none. `make run` sets `digits`.",
     )
     weights: str = Field(
@@ -132,7 +132,7 @@ class Settings(BaseModel):
     )
     api_keys: str = Field(
         "",
-        description="Accepted API keys, as `SHA256-DIGEST[:SCOPE[+SCOPE]]` parted by commas; "
+        description="Accepted API keys, as `SHA256-DIGEST[:SCOPE[+SCOPE]]` separated by commas; "
         "scopes: `predict` (the default), `admin`. Empty: no key is asked for.",
         repr=False,
     )
@@ -149,7 +149,8 @@ class Settings(BaseModel):
     )
     cors_origins: str = Field(
         "",
-        description="Origins whose pages may call the API, parted by commas, or `*`. Empty: none.",
+        description="Origins whose pages may call the API, separated by commas, or `*`. Empty: "
+        "none.",
     )
     metrics_port: OptionalInt = Field(
         None,
@@ -174,6 +175,11 @@ class Settings(BaseModel):
     )
     log_format: Annotated[Literal["json", "console"], Word] = Field(
         "json", description="One JSON object a line, or plain text for a person."
+    )
+    log_classes: bool = Field(
+        True,
+        description="Whether the log names the best class of each prediction and its confidence. "
+        "`false`: the log does not, and `topfive_confidence` is not measured either.",
     )
 
     @field_validator("api_keys")
@@ -213,7 +219,7 @@ class Settings(BaseModel):
     @property
     def log_options(self) -> LogOptions:
         """How to log."""
-        return LogOptions(self.log_level, self.log_format)
+        return LogOptions(self.log_level, self.log_format, self.log_classes)
 
     @cached_property
     def accepted_keys(self) -> tuple[ApiKey, ...]:

@@ -20,7 +20,7 @@ from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.service import Service, ServiceLimits
 from topfive.settings import Settings
 from topfive.telemetry.logs import get_logger
-from topfive.telemetry.metrics import NoMetrics, open_metrics
+from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
 
 
@@ -34,7 +34,7 @@ def build_service(settings: Settings, *, is_watched: bool = False) -> Service:
     catalog = Catalog(model_name(settings.model))
     limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
     gate, memory = Gate(sizing.slots, sizing.queue), MemoryBudget(sizing.decoding_bytes)
-    metrics = open_metrics(settings.metrics_dir) if is_watched else NoMetrics()
+    metrics = _open_metrics(settings) if is_watched else NoMetrics()
     traces = _open_traces(settings) if is_watched else NoTraces()
     service = Service(catalog, gate, memory, sizing, limits, metrics, traces)
     how = LoadOptions(
@@ -44,9 +44,13 @@ def build_service(settings: Settings, *, is_watched: bool = False) -> Service:
         _publish(catalog, load_present(wanted_model(settings), how))
     except OperatorError as error:
         _log_refusal(error, wait_s=Backoff().wait_s(1))
-        _publish_fallback(catalog, settings, how, explain(error, catalog.wanted))
+        _publish_fallback(catalog, settings, how, error)
         service.recover_with(_start_recovery(catalog, settings, how))
     return service
+
+
+def _open_metrics(settings: Settings) -> Metrics:
+    return open_metrics(settings.metrics_dir, has_confidence=settings.log_classes)
 
 
 def _open_traces(settings: Settings) -> Traces:
@@ -76,10 +80,12 @@ def _publish(catalog: Catalog, classifier: Classifier) -> None:
     )
 
 
-def _publish_fallback(catalog: Catalog, settings: Settings, how: LoadOptions, reason: str) -> None:
-    catalog.explain(reason)
+def _publish_fallback(
+    catalog: Catalog, settings: Settings, how: LoadOptions, cause: OperatorError
+) -> None:
+    catalog.explain(explain(cause, catalog.wanted))
     if not settings.fallback_model:
-        get_logger().error("model_unavailable", model=catalog.wanted, reason=reason)
+        get_logger().error("model_unavailable", model=catalog.wanted, reason=str(cause))
         return
     options = ModelOptions(settings.fallback_model, "", None, settings.models_dir)
     try:
@@ -87,9 +93,9 @@ def _publish_fallback(catalog: Catalog, settings: Settings, how: LoadOptions, re
     except OperatorError as error:
         get_logger().error("fallback_refused", model=settings.fallback_model, reason=str(error))
         return
-    catalog.publish_fallback(classifier, reason)
+    catalog.publish_fallback(classifier, explain(cause, catalog.wanted))
     get_logger().warning(
-        "model_degraded", model=catalog.wanted, serving=classifier.ref.name, reason=reason
+        "model_degraded", model=catalog.wanted, serving=classifier.ref.name, reason=str(cause)
     )
 
 

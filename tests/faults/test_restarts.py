@@ -81,7 +81,7 @@ def test_killed_worker_costs_only_its_own_requests(tiny_folder: Path, tmp_path: 
 
 
 def test_stop_serves_what_was_accepted(tiny_folder: Path, tmp_path: Path) -> None:
-    """SIGTERM answers everyone who was let in, and refuses the rest at the door."""
+    """SIGTERM answers everyone who was let in, and refuses the rest."""
     with run_server(tmp_path, model=str(tiny_folder), workers="2") as server:
         found = answers_under_load(server, server.stop)
         assert set(found) == {200, "refused"}

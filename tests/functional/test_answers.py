@@ -312,9 +312,10 @@ def test_unknown_address_is_not_found(server: LiveServer, method: str, path: str
 def test_wrong_method_names_the_right_ones(
     server: LiveServer, method: str, path: str, allowed: str
 ) -> None:
-    """An address asked with another method answers 405, and Allow names its own."""
+    """An address asked with another method answers 405; the detail and Allow name its own."""
     answer = server.request(method, path)
     assert (answer.status, answer.code) == (405, "method_not_allowed")
+    assert answer.json["detail"] == f"This address takes {allowed}."
     assert allowed in answer.headers["Allow"].split(", ")
     assert method not in answer.headers["Allow"].split(", ")
 

@@ -1,6 +1,7 @@
 """The `topfive` command as a person runs it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,31 @@ def test_doctor_as_json_finds_the_missing_model(tmp_path: Path) -> None:
     findings = json.loads(done.stdout)
     assert all(one.keys() == {"found", "why"} for one in findings.values())
     assert findings["model"]["found"] == "resnet50: not ready"
+    assert findings["next steps"]["found"] == ["Make the model: topfive pull resnet50"]
+
+
+def test_doctor_ends_with_what_to_do_next(
+    tmp_path: Path, tiny_folder: Path, server: LiveServer
+) -> None:
+    """Where all is well it names the command that serves; a taken port has its owner and another.
+
+    It shows the port, the GPU, the fallback, the limits and where the log is.
+    """
+    done = topfive(tmp_path, "doctor", model=str(tiny_folder))
+    assert done.stdout.endswith("\nNext:\n- Everything is ready: topfive serve\n")
+    taken = topfive(tmp_path, "doctor", model=str(tiny_folder), port=str(server.port))
+    steps = taken.stdout.partition("\nNext:\n")[2]
+    assert re.match(rf"- Port {server.port} is taken by process {server.process.pid} ", steps)
+    assert re.search(r"TOPFIVE_PORT=\d+$", steps)
+    found = json.loads(topfive(tmp_path, "doctor", "--json", rate_limit="5/minute").stdout)
+    assert found["port"]["found"] == "any free one"
+    assert found["log"]["found"] == "json on standard output, level info"
+    for about, value in (
+        ("fallback", "none"), ("largest upload", "10 MiB"), ("largest picture", "25 megapixels"),
+        ("time limit", "30 s"), ("rate limit", "5/minute"),
+    ):  # fmt: skip
+        assert found[about]["found"] == value
+    assert "torch" in found["GPU"]["why"]
 
 
 def test_classify_prints_tables(tmp_path: Path, tiny_folder: Path, pictures: Path) -> None:

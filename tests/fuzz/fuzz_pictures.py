@@ -1,4 +1,4 @@
-"""Fuzzes the road from bytes to pixels: sniff, decode, preprocess.
+"""Fuzzes the steps from bytes to pixels: sniff, decode, preprocess.
 
 Run it with `python -m tests.fuzz.fuzz_pictures`, with libFuzzer's options (-max_total_time=240,
 -runs=1000) or files to try again. See `start` for the defaults.

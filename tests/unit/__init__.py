@@ -1,1 +1,1 @@
-"""Tests of each room by itself, laid out as the source is; no sockets."""
+"""Tests of each package by itself, laid out as the source is; no sockets."""

@@ -1,4 +1,4 @@
-"""What the tests of single rooms share."""
+"""What the tests of single packages share."""
 
 import logging
 import warnings

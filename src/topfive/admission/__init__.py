@@ -1,1 +1,1 @@
-"""Who may come in: places in the queue, permits to work, quotas and keys."""
+"""Which requests are admitted: places in the queue, permits to work, quotas and keys."""

@@ -56,7 +56,7 @@ class NoApiKeys:
 
 
 def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
-    """Read `DIGEST[:SCOPE[+SCOPE]]` entries parted by commas; the scope is `predict` unless given.
+    """Read `DIGEST[:SCOPE[+SCOPE]]` entries, separated by commas; the default scope is `predict`.
 
     Raises ValueError with the entry's number, never with its text.
     """

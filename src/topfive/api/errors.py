@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as MethodNotAllowedException
 
 from topfive.api.examples import problem_examples
 from topfive.api.request import current_record
@@ -74,11 +75,19 @@ def _answer_http_exception(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return Response(status=error.code or 500, headers=error.get_headers())
     kind = _BY_HTTP_STATUS.get(error.code, MalformedRequest if error.code < 500 else InternalError)
-    response = answer_failure(kind(_DETAILS.get(kind)))
+    response = answer_failure(kind(_detail(error, kind)))
     for name in ("Allow", "Retry-After"):
         if name in (headers := dict(error.get_headers())):
             response.headers[name] = headers[name]
     return response
+
+
+def _detail(error: HTTPException, kind: type[Failure]) -> str | None:
+    if isinstance(error, MethodNotAllowedException) and error.valid_methods:
+        # HEAD and OPTIONS go without saying.
+        methods = sorted(set(error.valid_methods) - {"HEAD", "OPTIONS"})
+        return f"This address takes {' and '.join(methods)}."
+    return _DETAILS.get(kind)
 
 
 def _answer_unforeseen(error: Exception) -> Response:
@@ -93,7 +102,6 @@ ANY_ROUTE = problem_responses("malformed_request", "internal_error")
 
 _DETAILS: dict[type[Failure], str] = {
     NotFound: "There is nothing at this address. See / for the addresses there are.",
-    MethodNotAllowed: "This address takes another method; the Allow header names them.",
     FileTooLarge: "The upload has too many bytes. See /info for the limit.",
     RateLimited: "Too many requests from this client. Wait as long as Retry-After says.",
 }

@@ -137,7 +137,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
 _DETAILS = {
     "missing_file": "The part `file` is text, not a file. With curl write -F file=@photo.jpg.",
     "empty_file": "The picture has zero bytes. Send the file's content.",
-    "unsupported_format": "The file is not a picture that is read here. "
+    "unsupported_format": "The format of the file is not supported. "
     f"Send one of: {', '.join(FORMATS)}.",
     "invalid_image": "The JPEG file is damaged or cut off.",
     "invalid_parameter": "`topk` is not known. Did you mean `top_k`?",
@@ -146,12 +146,12 @@ _DETAILS = {
     "forbidden": "This API key does not have the scope 'predict'.",
     "not_found": "There is nothing at this address. See / for the addresses there are.",
     "model_not_found": "No model of that name is served here. See /info for the one that is.",
-    "method_not_allowed": "This address takes another method; the Allow header names them.",
-    "upload_too_slow": "The upload did not arrive in time. Try a faster line.",
+    "method_not_allowed": "This address takes POST.",
+    "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
     "file_too_large": "The upload has too many bytes. See /info for the limit.",
     "image_too_large": "The picture declares 6000 x 5000 pixels; at most 25000000 in all are "
     "accepted. Send a smaller picture.",
-    "unsupported_media_type": "This content type is not read here. Send multipart/form-data with "
+    "unsupported_media_type": "This content type is not supported. Send multipart/form-data with "
     "a part `file` (curl -F file=@photo.jpg ...), or the bytes alone with an image/* or "
     "application/octet-stream content type.",
     "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",

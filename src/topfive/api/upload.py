@@ -54,7 +54,7 @@ def read_upload(incoming: Request) -> Upload:
         return Upload(_read_body(incoming))
     if not mimetype and not _read_body(incoming):
         raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
-    raise UnsupportedMediaType(f"This content type is not read here. {_HOW_TO_SEND}")
+    raise UnsupportedMediaType(f"This content type is not supported. {_HOW_TO_SEND}")
 
 
 def _read_form(incoming: Request) -> Upload:
@@ -115,7 +115,9 @@ def _read_body(incoming: Request, boundary: str | None = None) -> bytes:
     except ClientDisconnected as error:
         # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
         if isinstance(error.__context__, TimeoutError):
-            raise UploadTooSlow("The upload did not arrive in time. Try a faster line.") from error
+            raise UploadTooSlow(
+                "The upload did not arrive in time. Try a faster connection."
+            ) from error
         raise MalformedRequest("The upload was cut off.") from error
     most = incoming.max_content_length
     if most is not None and len(body) >= most:

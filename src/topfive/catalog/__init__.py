@@ -1,1 +1,1 @@
-"""Which classifiers are live, and how a missing one comes to life."""
+"""Which classifiers are live, and how a missing one is loaded later."""

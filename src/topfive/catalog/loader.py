@@ -1,5 +1,6 @@
 """Finds a model's bundle, has it made where it is missing, and loads it."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from topfive.bundles.manifest import MANIFEST_FILE, parse_manifest
 from topfive.bundles.source import given_source
 from topfive.bundles.store import demo_root, find_bundle, open_bundle
+from topfive.catalog.child_process import run_child
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.contract import EngineOptions
 from topfive.errors import BundleRefused, OperatorError, WeightsRefused
@@ -80,7 +82,8 @@ def obtain_model(options: ModelOptions, how: LoadOptions) -> Classifier:
 def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> None:
     """Run `topfive pull` apart from this process, which so never imports torch.
 
-    With `is_shown` its progress goes to standard error. Raises WeightsRefused with its last line.
+    With `is_shown` its progress goes to standard error, if that is a terminal. Raises
+    WeightsRefused with its message.
     """
     if find_spec("torch") is None:
         raise WeightsRefused(
@@ -88,16 +91,9 @@ def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> Non
             f"Install requirements-torch.txt, or copy a bundle into {options.models_dir}."
         )
     command = [sys.executable, "-m", "topfive", *_pull_arguments(options)]
-    done = subprocess.run(  # noqa: S603 - our own program, no shell
-        command,
-        check=False,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=None if is_shown else subprocess.PIPE,
-    )
+    done = run_child(command, shows_progress=is_shown)
     if done.returncode != 0:
-        raise WeightsRefused(_last_line(done.stderr) or "The weights cannot be had; see above.")
+        raise WeightsRefused(_reason(done))
 
 
 def explain(error: OperatorError, model: str) -> str:
@@ -121,6 +117,10 @@ def _pull_arguments(options: ModelOptions) -> Iterator[str]:
         yield from ("--labels", str(options.labels_file))
 
 
-def _last_line(text: str | None) -> str:
-    lines = (text or "").strip().splitlines()
-    return lines[-1].removeprefix("Error: ") if lines else ""
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """Take the message that `topfive pull` ended with, in one line."""
+    found = re.split(r"(?:^|\r)Error: ", done.stderr, flags=re.MULTILINE)[1:]
+    if found:
+        return " ".join(found[-1].split())
+    last = done.stderr.strip().rpartition("\n")[2].rpartition("\r")[2]
+    return f"`topfive pull` ended with exit code {done.returncode}. {last}".rstrip()

@@ -1,4 +1,4 @@
-"""Keeps trying to load a model that could not be had, waiting longer after every failure."""
+"""Keeps trying to load a model that could not be loaded, waiting longer after every failure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from topfive.wiring import choose_sizing, wanted_model
 def serve(host: str | None, port: int | None) -> None:
     """Serve the API with Gunicorn until told to stop.
 
-    The model's bundle is made first where it is missing. If it cannot be had, the service starts
+    The model's bundle is made first where it is missing. If it cannot be made, the service starts
     all the same, says so in /health, and keeps trying.
 
     \b

@@ -36,7 +36,7 @@ def sniff(data: bytes, limits: ImageLimits) -> Sniffed:
     image_format = _format_of(data)
     if image_format is None:
         raise UnsupportedFormat(
-            f"The file is not a picture that is read here. Send one of: {', '.join(FORMATS)}."
+            f"The format of the file is not supported. Send one of: {', '.join(FORMATS)}."
         )
     size = declared_size(data, image_format)
     if size is not None:

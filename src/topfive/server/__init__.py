@@ -16,7 +16,7 @@ from topfive.server.streams import mute_native_errors
 from topfive.server.watchdog import watch_for_stuck_work
 from topfive.service import Service
 from topfive.settings import Settings
-from topfive.telemetry.logs import configure_logs, get_logger
+from topfive.telemetry.logs import configure_logs, get_logger, log_what_python_reports
 from topfive.telemetry.metric_files import close_account, note_asked_to_end
 
 # A worker whose main loop stands still this long is replaced.
@@ -96,6 +96,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
 def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -> None:
     """Serve until told to stop; `load` builds the app in each worker, after the fork."""
     configure_logs(settings.log_options)
+    log_what_python_reports()
     get_logger().info(
         "starting",
         model=settings.model,

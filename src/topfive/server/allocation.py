@@ -1,4 +1,4 @@
-"""How a process keeps its memory: small in the C library, in peace from Python's collector."""
+"""How a process keeps its memory: small in the C library, left out by Python's collector."""
 
 import ctypes
 import gc

@@ -1,6 +1,7 @@
 """Gunicorn's arbiter, but a reload lets old workers go only when new ones can serve.
 
-And before it stops it shuts the door, so that nobody stands in line when the line is closed.
+And before it stops it lets no further connection begin, so that none is queued when the listening
+socket is closed.
 """
 
 import time
@@ -25,7 +26,7 @@ class PatientArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
         super().manage_workers()
 
     def stop(self, graceful: bool = True) -> None:
-        """Shut the door, then have the workers let in who stands in line, serve, and end."""
+        """Let no further connection begin, then have the workers accept what is queued, and end."""
         if graceful and not self._shares_listeners():
             for listener in self.LISTENERS:
                 shut_out_newcomers(listener)

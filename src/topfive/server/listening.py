@@ -1,6 +1,6 @@
 """What is set on listening sockets: how much the kernel takes for a client that does not read.
 
-And how they are closed without resetting anyone who already stands in line.
+And how they are closed without resetting connections that are already queued.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 # A connection that is half open when newcomers are shut out becomes whole within this time, unless
-# its line is slow indeed.
+# its network is slow indeed.
 HANDSHAKE_S = 0.2
 
 # Linux counts twice of it, since it needs as much for itself. Left alone it would grow to 4 MB for
@@ -39,8 +39,8 @@ def keep_send_buffers_small(listener: Any) -> None:
 def shut_out_newcomers(listener: Any) -> None:
     """Let no further connection begin here, in any process; those begun can still be accepted.
 
-    The kernel resets whoever stands in line when a listening socket closes, so the line must be
-    empty by then. A client that is shut out asks again by itself, a second later, and is refused.
+    The kernel resets what is queued when a listening socket closes, so its queue must be empty by
+    then. A client that is shut out asks again by itself, a second later, and is refused.
     Where the kernel knows no such filters nothing changes.
     """
     instructions = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))

@@ -5,7 +5,7 @@ import sys
 
 
 def mute_native_errors() -> None:
-    """Move Python's standard error away from descriptor 2, and let that one lead nowhere.
+    """Move Python's standard error away from descriptor 2, and open /dev/null there.
 
     libtiff and others print what they find in a picture straight to descriptor 2.
     """

@@ -47,7 +47,7 @@ SMALL_BYTES = 64 * 1024
 _REAP_EVERY_S = 0.5
 _NOTIFY_EVERY_S = 0.25
 _FEW_PLACES = 3
-_TOO_SLOW = "The request did not arrive in time. Try again over a faster line."
+_TOO_SLOW = "The request did not arrive in time. Try again over a faster connection."
 _STOPPED = ShuttingDown(
     "The service stopped before the whole request was there. Try again.", retry_after_s=1
 )
@@ -120,7 +120,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         super().handle_exit(sig, frame)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Stop accepting for good only after everyone who already stands in line was let in."""
+        """Stop accepting only after every connection that is already queued was accepted."""
         if not enabled and not self.alive:
             self._serve_latecomers()
             self._accept_waiting()
@@ -131,7 +131,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
                 listener.close()
 
     def _serve_latecomers(self) -> None:
-        """Go on for as long as connections that are half open need to stand in line."""
+        """Go on for as long as connections that are half open need to be complete."""
         end_s = monotonic() + HANDSHAKE_S
         while (left_s := end_s - monotonic()) > 0:
             self.wait_for_and_dispatch_events(left_s)

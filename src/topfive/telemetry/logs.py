@@ -2,23 +2,28 @@
 
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
+
+from topfive.telemetry.console import ConsoleRenderer
 
 _Line = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """How much is logged (`debug` to `error`) and how (`json`, `console`)."""
+    """How much is logged (`debug` to `error`), how (`json`, `console`), and of predictions what."""
 
     level: str = "info"
     format: str = "json"
+    has_classes: bool = True
 
 
 def configure_logs(options: LogOptions, stream: TextIO | None = None) -> None:
@@ -29,6 +34,7 @@ def configure_logs(options: LogOptions, stream: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
+        *([] if options.has_classes else [_leave_out_classes]),
         *_shape(options.format, stream),
     ]
     structlog.configure(
@@ -44,6 +50,29 @@ def get_logger() -> structlog.typing.FilteringBoundLogger:
     """Return topfive's own logger."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def log_what_python_reports() -> None:
+    """Log what Python would print on standard error: warnings, and exceptions that nobody caught.
+
+    For processes whose only output is the log; a command that a person runs keeps standard error.
+    """
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+    sys.unraisablehook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        exc_info = (kind, error or kind(), traceback)
+        get_logger().error("unforeseen_error", kind=kind.__name__, exc_info=exc_info)
 
 
 def put_on_lines(**fields: str) -> None:
@@ -70,14 +99,16 @@ def _redirect_standard_logging(level: int, chain: list[Any], stream: TextIO) -> 
     warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 
+def _leave_out_classes(_logger: object, _method: str, line: _Line) -> _Line:
+    """Take away what tells of a picture's content."""
+    for name in ("top_class", "confidence"):
+        line.pop(name, None)
+    return line
+
+
 def _shape(log_format: str, stream: TextIO) -> list[Any]:
     if log_format == "console":
-        return [
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ]
+        return [ConsoleRenderer(has_colours=stream.isatty())]
     return [_shape_for_clouds, structlog.processors.JSONRenderer()]
 
 

@@ -83,18 +83,22 @@ class NoMetrics:
         return b"", "text/plain"
 
 
-def open_metrics(folder: Path | None) -> "PrometheusMetrics":
-    """Open this worker's metrics; those of all workers that share `folder` are added up."""
+def open_metrics(folder: Path | None, *, has_confidence: bool = True) -> "PrometheusMetrics":
+    """Open this worker's metrics; those of all workers that share `folder` are added up.
+
+    Without `has_confidence` nothing is measured of how sure predictions are.
+    """
     # Not before `prepare_files`, which tells the library of the folder.
     import prometheus_client.multiprocess  # noqa: PLC0415
 
-    return PrometheusMetrics(prometheus_client, folder)
+    return PrometheusMetrics(prometheus_client, folder, has_confidence)
 
 
 class PrometheusMetrics:
     """Metrics in files that all workers of a machine share, or in memory without a folder."""
 
-    def __init__(self, library: Any, folder: Path | None) -> None:
+    def __init__(self, library: Any, folder: Path | None, has_confidence: bool) -> None:
+        self._has_confidence = has_confidence
         self._library = library
         self._folder = folder
         self._registry = library.CollectorRegistry()
@@ -146,7 +150,8 @@ class PrometheusMetrics:
         """Count a prediction, where its time went and how sure it was."""
         model = prediction.model
         self._predictions.labels(model.name, model.version).inc()
-        self._confidence.labels(model.name).observe(prediction.classes[0].confidence)
+        if self._has_confidence:
+            self._confidence.labels(model.name).observe(prediction.classes[0].confidence)
         for histogram, duration_ms in self._stages:
             histogram.observe(duration_ms(prediction.timings) / 1000)
 

@@ -34,7 +34,7 @@ class PullOptions:
 def pull_bundle(options: PullOptions) -> Path:
     """Make the bundle that `options` describe, unless it is there; returns its folder.
 
-    Raises WeightsRefused if the model is unknown, or its weights cannot be had or do not fit.
+    Raises WeightsRefused if the model is unknown, or its weights are not there or do not fit.
     """
     require_known(options.name)
     options.root.mkdir(parents=True, exist_ok=True)

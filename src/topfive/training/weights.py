@@ -43,8 +43,8 @@ def fetch_weights(url: str, folder: Path, sha256_prefix: str | None = None) -> P
         torch.hub.download_url_to_file(url, str(path), sha256_prefix, progress=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsRefused(
-            f"The weights cannot be fetched from {url}: {error}. Without a way out, set "
-            "TOPFIVE_WEIGHTS to a local .pth or .safetensors file."
+            f"The weights could not be downloaded from {url}: {error}. Where there is no "
+            "internet access, set TOPFIVE_WEIGHTS to a local .pth or .safetensors file."
         ) from error
     return path
 

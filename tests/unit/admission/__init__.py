@@ -1,1 +1,1 @@
-"""Tests of topfive's room `admission`."""
+"""Tests of the package `topfive.admission`."""

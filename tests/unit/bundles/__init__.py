@@ -1,1 +1,1 @@
-"""Tests of topfive's room `bundles`."""
+"""Tests of the package `topfive.bundles`."""

@@ -1,1 +1,1 @@
-"""Tests of topfive's room `catalog`."""
+"""Tests of the package `topfive.catalog`."""

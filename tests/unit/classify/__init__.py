@@ -1,1 +1,1 @@
-"""Tests of topfive's room `classify`."""
+"""Tests of the package `topfive.classify`."""

@@ -1,1 +1,1 @@
-"""Tests of topfive's room `cli`."""
+"""Tests of the package `topfive.cli`."""

@@ -1,1 +1,1 @@
-"""Tests of topfive's room `engines`."""
+"""Tests of the package `topfive.engines`."""

@@ -1,1 +1,1 @@
-"""Tests of topfive's room `images`."""
+"""Tests of the package `topfive.images`."""

@@ -1,1 +1,1 @@
-"""Tests of topfive's room `machine`."""
+"""Tests of the package `topfive.machine`."""

@@ -1,1 +1,1 @@
-"""Tests of topfive's room `server`."""
+"""Tests of the package `topfive.server`."""

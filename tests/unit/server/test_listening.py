@@ -27,7 +27,7 @@ def connect(listener: socket.socket) -> socket.socket:
 
 
 def test_who_stands_in_line_is_still_served(listener: socket.socket) -> None:
-    """Whoever connected before the door was shut is accepted, and heard, after it."""
+    """Whoever connected before connections were refused is accepted, and heard, after it."""
     with connect(listener) as client:
         shut_out_newcomers(listener)
         client.sendall(b"hello")

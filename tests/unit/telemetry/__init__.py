@@ -1,1 +1,1 @@
-"""Tests of topfive's room `telemetry`."""
+"""Tests of the package `topfive.telemetry`."""

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+import threading
 import warnings
 
 import pytest
@@ -11,6 +13,7 @@ from topfive.telemetry.logs import (
     clear_lines,
     configure_logs,
     get_logger,
+    log_what_python_reports,
     put_on_lines,
 )
 
@@ -58,11 +61,54 @@ def test_an_exception_is_one_field(capsys):
 def test_a_person_gets_plain_text(capsys):
     """The console format is readable, and without colours where nobody looks."""
     configure_logs(LogOptions("info", "console"))
-    get_logger().info("starting", port=5000)
+    get_logger().info("listening", url="http://127.0.0.1:5000", port=5000)
     written = capsys.readouterr().out
-    assert "starting" in written
-    assert "port=5000" in written
+    assert written.endswith(" Listening on http://127.0.0.1:5000\n")
     assert "\x1b[" not in written
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_classes_can_be_left_out(capsys, log_format):
+    """Without classes, neither the best class nor its confidence is written."""
+    configure_logs(LogOptions("info", log_format, has_classes=False))
+    fields = {"method": "POST", "route": "/predict", "status": 200, "duration_ms": 14.0}
+    get_logger().info("request", **fields, top_class="zebra", confidence=0.7312)
+    written = capsys.readouterr().out
+    assert "/predict" in written
+    assert "zebra" not in written
+    assert "73" not in written
+
+
+@pytest.fixture
+def _reports_are_logged(monkeypatch):
+    """Have Python's own reports logged, until the test ends."""
+    for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    logging.captureWarnings(False)
+    log_what_python_reports()
+    yield
+    logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("_reports_are_logged")
+def test_what_python_would_print_is_logged(capsys):
+    """Warnings, and exceptions that end a thread or nobody can catch, are events on one line."""
+    configure_logs(LogOptions("info", "json"))
+    thread = threading.Thread(target=lambda: 1 // 0)
+    thread.start()
+    thread.join()
+    sys.excepthook(ValueError, ValueError("broken"), None)
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("odd", stacklevel=1)
+    captured = capsys.readouterr()
+    first, second, third = map(json.loads, captured.out.splitlines())
+    assert (first["event"], first["kind"]) == ("unforeseen_error", "ZeroDivisionError")
+    assert "1 // 0" in first["exception"]
+    assert (second["severity"], second["kind"]) == ("ERROR", "ValueError")
+    assert (third["severity"], "odd" in third["message"]) == ("WARNING", True)
+    assert captured.err == ""
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

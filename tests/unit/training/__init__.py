@@ -1,1 +1,1 @@
-"""Tests of topfive's room `training`."""
+"""Tests of the package `topfive.training`."""

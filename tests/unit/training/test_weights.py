@@ -202,7 +202,7 @@ def test_weights_that_cannot_be_fetched_are_refused(web, tmp_path):
     """A missing file and a server that is not there are told with what to do instead."""
     _, url = web
     for address in (f"{url}/gone.pth", "http://127.0.0.1:9/a.pth"):
-        with pytest.raises(WeightsRefused, match="cannot be fetched"):
+        with pytest.raises(WeightsRefused, match="could not be downloaded"):
             fetch_weights(address, tmp_path)
 
 

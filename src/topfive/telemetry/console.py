@@ -1,0 +1,86 @@
+"""The log for a person at a terminal: the time, then one plain sentence for each event."""
+
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+_Line = MutableMapping[str, Any]
+
+# What each event says; a field in braces is the event's own.
+SENTENCES = {
+    "starting": "Starting with the model {model}. Workers: {workers}, slots in each: {slots}, "
+    "queue of each: {queue} ({reason}).",
+    "listening": "Listening on {url}",
+    "model_pulling": "Making the bundle of {model}; weights that are not here are downloaded.",
+    "model_not_pulled": "The model's bundle could not be made: {reason}",
+    "model_loaded": "The model {model} {version} is loaded: {engine} {precision}.",
+    "model_refused": "The model could not be loaded: {reason} Next try in {retry_in_s:g} s.",
+    "model_degraded": "{serving} answers in place of {model}: {reason}",
+    "model_unavailable": "No model answers: {reason}",
+    "fallback_refused": "The fallback model {model} could not be loaded: {reason}",
+    "turned_away": "{count} uploads were refused before they were read: {code}",
+    "rate_limit_store_down": "The rate limit's store fails ({kind}): until it is back, no client "
+    "is limited.",
+    "rate_limit_store_back": "The rate limit's store is back: limits hold again.",
+    "worker_stuck": "A prediction has been at work for {oldest_run_s} s: this worker is replaced.",
+    "unforeseen_error": "A fault of topfive: {kind}.",
+}
+
+_HIDDEN = frozenset({"event", "level", "exception"})
+_PREFIXES = {"warning": "Warning: ", "error": "Error: ", "critical": "Error: "}
+_COLOURS = {"Warning: ": "33", "Error: ": "31", "4": "33", "5": "31"}
+
+
+class ConsoleRenderer:
+    """Writes an event as a person reads it, with colours where `has_colours`."""
+
+    def __init__(self, has_colours: bool) -> None:
+        self._has_colours = has_colours
+
+    def __call__(self, _logger: object, _method: str, line: _Line) -> str:
+        """Make the text of one event; a traceback is on lines of its own below it."""
+        is_request = line["event"] == "request"
+        prefix = "" if is_request else _PREFIXES.get(line["level"], "")
+        kind = str(line["status"])[0] if is_request else prefix
+        text = self._paint(prefix + _printable(_sentence(line)), _COLOURS.get(kind))
+        shown = f"{self._paint(time.strftime('%H:%M:%S'), '2')} {text}"
+        return f"{shown}\n{line['exception']}" if "exception" in line else shown
+
+    def _paint(self, text: str, colour: str | None) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._has_colours and colour else text
+
+
+def _sentence(line: _Line) -> str:
+    if line["event"] == "request":
+        return _request(line)
+    try:
+        return SENTENCES[line["event"]].format(**line)
+    except (KeyError, TypeError, ValueError):
+        return _plain(line)
+
+
+def _request(line: _Line) -> str:
+    """Write a request: `POST /predict 200 14 ms zebra 73%`, or its failure's code."""
+    parts = [line["method"], line["route"], str(line["status"])]
+    if "code" in line:
+        return " ".join([*parts, line["code"]])
+    parts.append(_milliseconds(line["duration_ms"]))
+    if "top_class" in line:
+        parts += [line["top_class"], f"{line['confidence']:.0%}"]
+    return " ".join(parts)
+
+
+def _milliseconds(duration_ms: float) -> str:
+    return f"{duration_ms:.0f} ms" if duration_ms >= 1 else f"{duration_ms:.1f} ms"
+
+
+def _plain(line: _Line) -> str:
+    """Write an event that has no sentence: its words, then its fields."""
+    event = str(line["event"])
+    words = event.replace("_", " ") if event.isidentifier() else event
+    fields = [f"{name}={value}" for name, value in line.items() if name not in _HIDDEN]
+    return " ".join([words, *fields])
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
