@@ -15,7 +15,7 @@ DEFAULT_PHOTOS = REPOSITORY / "../shared/photos"
 DEFAULT_WEIGHTS = REPOSITORY / "../shared/weights/mobilenet_v2-imagenet.pth"
 BOUNDARY = "topfive-benchmark-a81b7c44f0d2"
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
-PHOTO_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PHOTO_SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True, slots=True)

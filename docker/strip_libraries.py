@@ -23,10 +23,8 @@ UNUSED = (
     "openvino/torch",
     "openvino/cmake",
     "openvino/include",
-    # Pillow: AVIF, which is not accepted; drawing text, which nothing does.
-    "PIL/_avif.*.so",
+    # Pillow: drawing text, which nothing does.
     "PIL/_imagingft.*.so",
-    "pillow.libs/libavif-*",
     "pillow.libs/libfreetype-*",
     "pillow.libs/libharfbuzz-*",
     # NumPy: building extensions, and its tests' means.

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 WHAT_TO_DO = {
     "missing_file": "Send a multipart part called `file`, or the bytes with an `image/*` type.",
     "empty_file": "Send the picture's bytes; check the path that you gave to curl.",
-    "unsupported_format": "Send JPEG, PNG, WebP, GIF, BMP or TIFF.",
+    "unsupported_format": "Send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF; `detail` names what came.",
     "invalid_image": "Open the picture on your side and save it again.",
     "invalid_parameter": "Correct the field that `detail` names, or leave it away.",
     "malformed_request": "Let a library build the request: `curl -F file=@photo.jpg`.",

@@ -9,8 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from topfive.images.heic import PILLOW_NAME, is_installed, register_decoder
+
 EXIF_ORIENTATION = 0x0112
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+# AVIF without reduced colour, as near to lossless as matters here.
+_FINE = {"quality": 95, "subsampling": "4:4:4"}
 
 # What has to be done to an upright picture so that the orientation's number undoes it.
 _UNDONE_BY = {
@@ -113,8 +118,23 @@ def bmp_core(width: int = 8, height: int = 8) -> bytes:
 
 
 def tiff(width: int = 96, height: int = 64, **options: Any) -> bytes:
-    """Make an RGB TIFF."""
+    """Make an RGB TIFF; `big_tiff=True` makes a BigTIFF."""
     return encode(draw(width, height), "TIFF", **options)
+
+
+def avif(width: int = 96, height: int = 64, **options: Any) -> bytes:
+    """Make an AVIF; `quality=100` and the like are handed on."""
+    return encode(draw(width, height), "AVIF", **options)
+
+
+def animated_avif(width: int = 96, height: int = 64) -> bytes:
+    """Make an AVIF whose three frames are all red, then all green, then all blue."""
+    return _animated("AVIF", width, height)
+
+
+def rotated_avif(orientation: int, width: int = 96, height: int = 64) -> bytes:
+    """Make an AVIF that is `draw(width, height)` once its rotation and mirror are obeyed."""
+    return encode(_stored(orientation, width, height), "AVIF", **_FINE, exif=_exif(orientation))
 
 
 def tiff_16_bit(values: NDArray[np.uint16], order: str = "<") -> bytes:
@@ -193,6 +213,14 @@ def mpo(width: int = 96, height: int = 64) -> bytes:
     return encode(draw(width, height), "MPO", save_all=True, append_images=more, quality=95)
 
 
+def heic(width: int = 96, height: int = 64, orientation: int = 1, **options: Any) -> bytes:
+    """Make a HEIC that is `draw(width, height)` upright; it needs pillow-heif."""
+    register_decoder()
+    exif = _exif(orientation)
+    picture = _stored(orientation, width, height)
+    return encode(picture, PILLOW_NAME, **{"quality": 90, "chroma": 444, "exif": exif, **options})
+
+
 def forged_png(width: int, height: int) -> bytes:
     """Make a PNG of a few bytes whose header declares any size; its data is one empty block."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -237,6 +265,16 @@ def forged_webp(chunk: bytes, width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(riff)) + riff
 
 
+def forged_big_tiff(width: int, height: int, *more: tuple[int, int, int, int]) -> bytes:
+    """Make the header of a BigTIFF that declares any size as 64 bits.
+
+    More entries are tag, kind, count and value.
+    """
+    entries = [(256, 16, 1, width), (257, 16, 1, height), *more]
+    listed = b"".join(struct.pack("<HHQQ", *entry) for entry in entries)
+    return b"II+\x00\x08\x00\x00\x00" + struct.pack("<QQ", 16, len(entries)) + listed + bytes(8)
+
+
 def forged_tiff(width: int, height: int, order: str = "<", code: str = "I") -> bytes:
     """Make the header of a TIFF that declares any size, as 8, 16 or 32 bits (B, H, I)."""
     kind = {"B": 1, "H": 3, "I": 4}[code]
@@ -258,6 +296,8 @@ def every_format() -> dict[str, bytes]:
         "GIF": gif(),
         "BMP": bmp(),
         "TIFF": tiff(),
+        "AVIF": avif(),
+        **({"HEIC": heic()} if is_installed() else {}),
     }
 
 

@@ -92,7 +92,7 @@ def test_photos_are_classified_rightly(
     assert sum(among_five) >= 18
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_every_format_is_read(container: Container, image_format: str) -> None:
     """No decoder was left out."""
     picture = encode(Image.new("RGB", (64, 64), (1, 2, 3)), image_format)

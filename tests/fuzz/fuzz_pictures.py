@@ -21,8 +21,10 @@ with atheris.instrument_imports(include=["PIL", "topfive.images"]):
     from PIL import Image
 
     from tests import pictures
+    from tests.hostile import avif_parts
     from topfive.errors import Failure, OutOfMemory
     from topfive.images.decode import decode
+    from topfive.images.heic import is_installed
     from topfive.images.limits import ImageLimits
     from topfive.images.preprocess import InputRecipe, preprocess
     from topfive.images.sniff import sniff
@@ -64,7 +66,20 @@ def seeds() -> list[bytes]:
         pictures.animated_webp(*size), pictures.gif(*size), pictures.animated_gif(*size),
         pictures.bmp(*size), pictures.bmp_top_down(*size), pictures.bmp_core(*size),
         pictures.tiff(*size), pictures.rotated(8, "TIFF", *size),
+        pictures.tiff(*size, big_tiff=True),
+        pictures.avif(*size), pictures.animated_avif(*size), pictures.rotated_avif(5, *size),
+        avif_parts.alpha_avif(*size), avif_parts.avif_of(avif_parts.picture_item()),
     ]  # fmt: skip
+    cells = avif_parts.picture_item(), avif_parts.picture_item()
+    grid = avif_parts.grid_item(1, 2, 192, 64)
+    cell_references = avif_parts.references(b"dimg", 1, 2, 3)
+    made.append(avif_parts.avif_of(grid, *cells, references=cell_references))
+    if is_installed():
+        made += [
+            pictures.heic(*size),
+            pictures.heic(*size, 6),
+            pictures.heic(128, 64, tile_size=64),
+        ]
     for compression in ("packbits", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "group4"):
         image = pictures.draw(*size).convert("1" if compression == "group4" else "RGB")
         made.append(pictures.encode(image, "TIFF", compression=compression))

@@ -10,6 +10,29 @@ import zlib
 from pathlib import Path
 
 from tests import pictures
+from tests.hostile.avif_parts import (
+    AV1,
+    GRID,
+    Item,
+    alpha_avif,
+    avif_of,
+    black_avif,
+    box,
+    coded,
+    empty_items_avif,
+    extents,
+    file_type,
+    frames,
+    grid_item,
+    nested,
+    picture_item,
+    places_avif,
+    references,
+    sample_tables,
+    sequence_header,
+    shared_data_avif,
+    track,
+)
 from tests.hostile.trap_parts import (
     DEFLATE,
     GIF_CONTROL,
@@ -68,8 +91,8 @@ OTHER_FORMATS: list[Case] = [
      pictures.encode(pictures.draw(8, 8), "PPM")),
     ("A TGA, which has no magic bytes.", NOT_READ, pictures.encode(pictures.draw(8, 8), "TGA")),
     ("A JPEG 2000.", NOT_READ, b"\x00\x00\x00\x0cjP  \r\n\x87\n\x00\x00\x00\x14ftypjp2 "),
-    ("An AVIF header.", NOT_READ, b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"),
-    ("A BigTIFF.", NOT_READ, b"II+\x00\x08\x00\x00\x00\x10" + bytes(7)),
+    ("An AVIF header.", DAMAGED, b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"),
+    ("A BigTIFF without entries.", DAMAGED, b"II+\x00\x08\x00\x00\x00\x10" + bytes(7)),
     ("A RIFF file that is a sound.", NOT_READ, b"RIFF\x24\x00\x00\x00WAVEfmt \x10" + bytes(27)),
     ("A ZIP file.", NOT_READ, b"PK\x03\x04\x14" + bytes(25)),
     ("A PNG behind one blank.", NOT_READ, b" " + pictures.png(8, 8)),
@@ -268,9 +291,108 @@ FOUND: list[Case] = [
      tiff_of((256, 4, 1, 8), (256, 4, 1, 5), (257, 4, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1),
              (262, 3, 1, 1), (273, 4, 1, 8), (278, 4, 1, 8), (279, 4, 1, 64))),
 ]
+
+_PICTURE = picture_item()
+_ONE_CELL = references(b"dimg", 1, 2)
+AVIF: list[Case] = [
+    ("A plain AVIF.", "", pictures.avif()),
+    ("An AVIF with alpha.", "", alpha_avif()),
+    ("An animated AVIF.", "", pictures.animated_avif()),
+    ("An AVIF of 4 megapixels of black in 300 bytes.", "", black_avif(2000, 2000)),
+    ("An AVIF cut off in its data.", DAMAGED, pictures.avif()[:-100]),
+    ("An AVIF cut off in its boxes.", DAMAGED, pictures.avif()[:120]),
+    ("An AVIF that declares 40000 x 40000 pixels.", TOO_LARGE,
+     avif_of(picture_item(40_000, 40_000))),
+    ("An AVIF that declares 16 x 16 pixels and is coded with 96 x 64.", "",
+     avif_of(picture_item(16, 16))),
+    ("An AVIF that declares 96 x 64 pixels and is coded with 16000 x 16000.", TOO_LARGE,
+     avif_of(picture_item(96, 64, sequence_header(16_000, 16_000) + frames(1)))),
+    ("An AVIF coded with 16 x 16 pixels and a second time with 16000 x 16000.", TOO_LARGE,
+     avif_of(picture_item(96, 64, sequence_header(16, 16) + frames(1)
+                          + sequence_header(16_000, 16_000) + frames(1)))),
+    ("An AVIF of one frame that chooses a size of its own.", TOO_LARGE,
+     avif_of(picture_item(96, 64, sequence_header(96, 64, is_short=False)
+                          + frames(1, own_size=True)))),
+    ("An AVIF of 1000 x 1000 pixels and 200 frames before the one that is shown.", TOO_LARGE,
+     avif_of(picture_item(1000, 1000, sequence_header(1000, 1000, is_short=False)
+                          + frames(200)))),
+    ("An AVIF of 8 x 8 pixels and 6,000 frames.", DAMAGED,
+     avif_of(picture_item(8, 8, sequence_header(8, 8, is_short=False) + frames(6000)))),
+    ("An AVIF without a size.", DAMAGED, avif_of(Item(AV1, coded()[0], (coded()[1],)))),
+    ("An AVIF of no height.", DAMAGED, avif_of(picture_item(96, 0))),
+    ("An AVIF whose picture is not there.", DAMAGED, avif_of(_PICTURE, primary=7)),
+    ("An AVIF whose units of code never end.", DAMAGED,
+     avif_of(picture_item(96, 64, b"\x12" + b"\xff" * 99))),
+    ("An AVIF that is a grid of two cells.", "",
+     avif_of(grid_item(1, 2, 192, 64), _PICTURE, _PICTURE,
+             references=references(b"dimg", 1, 2, 3))),
+    ("An AVIF grid of 256 x 256 cells that declares 65535 x 65535 pixels.", TOO_LARGE,
+     avif_of(grid_item(256, 256, 65_535, 65_535), _PICTURE, references=_ONE_CELL)),
+    ("An AVIF grid whose own size is larger than that of its file.", TOO_LARGE,
+     avif_of(Item(GRID, grid_item(9, 9, 40_000, 40_000).data, (extents(96, 64),)), _PICTURE,
+             references=_ONE_CELL)),
+    ("An AVIF grid that is made of itself.", DAMAGED,
+     avif_of(grid_item(1, 1, 96, 64), references=references(b"dimg", 1, 1))),
+    ("An AVIF grid of 4,000 times the same cell.", DAMAGED,
+     avif_of(grid_item(63, 63, 640, 640), _PICTURE,
+             references=references(b"dimg", 1, *[2] * 4000))),
+    ("An AVIF with 30,000 references to items that are not there.", DAMAGED,
+     avif_of(_PICTURE, references=references(b"dimg", 1, *range(2, 30_002)))),
+    ("An AVIF of 9,000 empty items.", DAMAGED, empty_items_avif(9000)),
+    ("An AVIF whose 500 items have 65535 places without a length each.", DAMAGED,
+     places_avif(500, 65_535)),
+    ("An AVIF whose 900 items are made of the same data.", DAMAGED, shared_data_avif(900)),
+    ("An AVIF with boxes within boxes, 60 deep.", DAMAGED, file_type() + nested(60)),
+    ("An AVIF with a box of 64 bits of length.", "",
+     avif_of(_PICTURE, before=struct.pack(">I4sQ", 1, b"free", 16))),
+    ("An AVIF with a box that ends before it begins.", DAMAGED,
+     avif_of(_PICTURE, before=struct.pack(">I4s", 3, b"free"))),
+    ("An AVIF animation that claims two million frames of one byte.", DAMAGED,
+     file_type(b"avis", b"avis", b"msf1")
+     + track(96, 64, sample_tables(1, 2_000_000, 1, 2_000_000))),
+    ("An AVIF animation of 9,000 chunks of 9,000 frames.", DAMAGED,
+     file_type(b"avis", b"avis", b"msf1") + track(96, 64, sample_tables(9000, 9000, 1, 9000))),
+    ("An AVIF animation that declares 30000 x 30000 pixels.", TOO_LARGE,
+     file_type(b"avis", b"avis", b"msf1") + track(30_000, 30_000, sample_tables(1, 1, 9, 1))),
+    ("An AVIF with a general first brand.", "",
+     pictures.avif().replace(b"ftypavif", b"ftypmif1", 1)),
+    ("An AVIF whose rotation is turned into a mirror.", "", pictures.rotated_avif(5)),
+]
+
+_BIG = pictures.tiff(big_tiff=True)
+BIG_TIFF: list[Case] = [
+    ("A plain BigTIFF.", "", _BIG),
+    ("A BigTIFF of compressed data.", "", pictures.tiff(big_tiff=True, compression="tiff_lzw")),
+    ("A BigTIFF whose numbers begin with their high bytes.", NOT_READ,
+     b"MM\x00+\x00\x08\x00\x00" + struct.pack(">Q", 16) + bytes(40)),
+    ("A BigTIFF that declares 40000 x 40000 pixels.", TOO_LARGE,
+     pictures.forged_big_tiff(40_000, 40_000)),
+    ("A BigTIFF of 8 x 8 pixels in one tile of 20000 x 20000.", TOO_LARGE,
+     pictures.forged_big_tiff(8, 8, (322, 16, 1, 20_000), (323, 16, 1, 20_000))),
+    ("A BigTIFF whose directory lies beyond its end.", DAMAGED,
+     b"II+\x00\x08\x00\x00\x00" + b"\xff" * 8),
+    ("A BigTIFF with more entries than there are numbers.", DAMAGED,
+     b"II+\x00\x08\x00\x00\x00" + struct.pack("<Q", 16) + b"\xff" * 8),
+    ("A BigTIFF cut off in its data.", DAMAGED, _BIG[: len(_BIG) // 2]),
+    ("A BigTIFF that is a classic TIFF.", DAMAGED, _BIG[:2] + b"*" + _BIG[3:]),
+]
+
+NAMED: list[Case] = [
+    ("A JPEG XL.", NOT_READ, b"\xff\x0a\xfa\x7f\x01\x90\x08\x06\x01\x00"),
+    ("A JPEG XL in boxes.", NOT_READ, b"\x00\x00\x00\x0cJXL \r\n\x87\n" + bytes(20)),
+    ("A Canon raw file, which begins as a TIFF.", NOT_READ,
+     b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(40)),
+    ("A video.", NOT_READ, file_type(b"isom", b"isom", b"mp42") + box(b"moov")),
+    ("A page of HTML.", NOT_READ, b"<!DOCTYPE html><title>404</title>"),
+    ("JSON.", NOT_READ, b'{"image": "/9j/4AAQSkZJRg=="}'),
+    ("A JPEG in base64.", NOT_READ, b"/9j/4AAQSkZJRgABAQAAAQABAAD"),
+]
 # fmt: on
 
-CASES = [*BEGINNINGS, *OTHER_FORMATS, *JPEG, *PNG, *GIF, *WEBP, *BMP, *TIFF, *FOUND]
+CASES = [
+    *BEGINNINGS, *OTHER_FORMATS, *JPEG, *PNG, *GIF, *WEBP, *BMP, *TIFF, *FOUND,
+    *AVIF, *BIG_TIFF, *NAMED,
+]  # fmt: skip
 
 
 def describe(what: str, code: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from topfive.api.examples import ANSWERS
 from topfive.api.fields import declared_fields
+from topfive.images.sniff import FORMATS
 
 Spec = dict[str, Any]
 
@@ -67,7 +68,7 @@ def picture_body(shape: type[BaseModel]) -> Spec:
     }
     return {
         "required": True,
-        "description": "One picture: JPEG, PNG, WebP, GIF, BMP or TIFF; the first frame counts.",
+        "description": f"One picture, one of {', '.join(FORMATS)}; the first frame counts.",
         "content": {
             "multipart/form-data": {"schema": form},
             "application/octet-stream": _BINARY,

@@ -7,16 +7,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from topfive.errors import Failure, ImageTooLarge, InvalidImage, OutOfMemory
-from topfive.images.headers import Size
+from topfive.images.heic import PILLOW_NAME, register_decoder
+from topfive.images.heif import Size
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import Sniffed
 
 _EXIF_ORIENTATION = 0x0112
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+# Pillow calls a JPEG with several pictures in it MPO.
+_PILLOW_NAMES = {"JPEG": ["JPEG", "MPO"], "HEIC": [PILLOW_NAME]}
 _WHITE = (255, 255, 255)
+
+# Pillow would start a thread for each core; a slot has one.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,9 @@ def decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
 
 
 def _decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
-    # Pillow calls a JPEG with several pictures in it MPO.
-    formats = ["JPEG", "MPO"] if upload.format == "JPEG" else [upload.format]
+    if upload.format == "HEIC":
+        register_decoder()
+    formats = _PILLOW_NAMES.get(upload.format, [upload.format])
     with Image.open(BytesIO(upload.data), formats=formats) as image:
         size = image.size
         limits.check_pixels(*size)
@@ -72,6 +79,12 @@ def _check_declared(size: Size, upload: Sniffed) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == PILLOW_NAME:
+        # libheif has turned it already.
+        return 1
+    if image.format == "AVIF":
+        # Its own rotation counts, which Pillow puts into its EXIF, and no program's note.
+        image.info.pop("xmp", None)
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - part of the decoder guard: broken EXIF means upright

@@ -6,7 +6,9 @@ from topfive.errors import FileTooLarge, ImageTooLarge
 
 # The most bytes that decoding takes for each declared pixel, its conversion to RGB included;
 # measured on 25-megapixel pictures of every mode (see benchmarks).
-_BYTES_PER_PIXEL = {"JPEG": 9, "PNG": 14, "WEBP": 18, "GIF": 11, "BMP": 14, "TIFF": 18}
+_BYTES_PER_PIXEL = {
+    "JPEG": 9, "PNG": 14, "WEBP": 18, "GIF": 11, "BMP": 14, "TIFF": 18, "AVIF": 22, "HEIC": 22,
+}  # fmt: skip
 
 
 def decoding_bytes(image_format: str, pixels: int) -> int:

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
+from PIL import features
+
 from topfive.errors import EmptyFile, UnsupportedFormat
-from topfive.images.headers import SIZE_READERS, Size, declared_size
+from topfive.images.headers import SIZE_READERS, declared_size
+from topfive.images.heic import is_installed
+from topfive.images.heif import Size
 from topfive.images.limits import ImageLimits, decoding_bytes
+from topfive.images.naming import is_avif, is_heic, is_raw_tiff, name_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,7 @@ def sniff(data: bytes, limits: ImageLimits) -> Sniffed:
     limits.check_bytes(len(data))
     image_format = _format_of(data)
     if image_format is None:
-        raise UnsupportedFormat(
-            f"The format of the file is not supported. Send one of: {', '.join(FORMATS)}."
-        )
+        raise UnsupportedFormat(_refusal(data))
     size = declared_size(data, image_format)
     if size is not None:
         limits.check_pixels(*size)
@@ -47,7 +50,22 @@ def sniff(data: bytes, limits: ImageLimits) -> Sniffed:
 def _format_of(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    return next((name for name, magic in _MAGIC if data.startswith(magic)), None)
+    if is_avif(data) or is_heic(data):
+        boxed = "AVIF" if is_avif(data) else "HEIC"
+        return boxed if boxed in FORMATS else None
+    name = next((name for name, magic in _MAGIC if data.startswith(magic)), None)
+    return None if name == "TIFF" and is_raw_tiff(data) else name
+
+
+def _refusal(data: bytes) -> str:
+    name, advice = name_format(data)
+    sentences = (
+        "The format is not supported.",
+        name and f"This is {name}.",
+        f"Send one of: {', '.join(FORMATS)}.",
+        advice,
+    )
+    return " ".join(filter(None, sentences))
 
 
 _MAGIC: tuple[tuple[str, bytes], ...] = (
@@ -58,5 +76,8 @@ _MAGIC: tuple[tuple[str, bytes], ...] = (
     ("BMP", b"BM"),
     ("TIFF", b"II*\x00"),
     ("TIFF", b"MM\x00*"),
+    # BigTIFF; Pillow takes one of the other byte order for a classic TIFF.
+    ("TIFF", b"II+\x00"),
 )
-FORMATS: tuple[str, ...] = tuple(SIZE_READERS)
+_IS_THERE = {"AVIF": features.check("avif"), "HEIC": is_installed()}
+FORMATS: tuple[str, ...] = tuple(name for name in SIZE_READERS if _IS_THERE.get(name, True))

@@ -10,7 +10,6 @@ from topfive.api.upload import PictureRequest, Upload, read_upload
 from topfive.errors import InvalidParameter, MissingFile
 
 FILE = 'name="file"; filename="photo.jpg"'
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
 
 
 def read(*parts: tuple[str, bytes]) -> Upload:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import pictures
+from tests.hostile.avif_parts import avif_of, picture_item
 from topfive.errors import (
     EmptyFile,
     Failure,
@@ -27,6 +28,8 @@ MAGIC = {
     "WEBP": b"RIFF\x00\x00\x00\x00WEBP",
     "TIFF": b"II*\x00",
     "TIFF, big-endian": b"MM\x00*",
+    "TIFF, BigTIFF": b"II+\x00",
+    "AVIF": b"\x00\x00\x00\x14ftypavif\x00\x00\x00\x00avif",
 }
 HEADERS = {
     "JPEG": pictures.forged_jpeg(640, 480),
@@ -44,6 +47,8 @@ HEADERS = {
     "TIFF, short values": pictures.forged_tiff(640, 480, code="H"),
     "TIFF, big-endian": pictures.forged_tiff(640, 480, ">"),
     "TIFF, big-endian, short values": pictures.forged_tiff(640, 480, ">", code="H"),
+    "TIFF, BigTIFF": pictures.forged_big_tiff(640, 480),
+    "AVIF": avif_of(picture_item(640, 480, b"")),
 }
 REAL = {
     **pictures.every_format(),
@@ -57,6 +62,8 @@ REAL = {
     "WEBP, extended": pictures.webp_extended(),
     "WEBP, animated": pictures.animated_webp(),
     "PNG, animated": pictures.animated_png(),
+    "TIFF, BigTIFF": pictures.tiff(big_tiff=True),
+    "AVIF, animated": pictures.animated_avif(),
 }
 
 
@@ -136,6 +143,7 @@ def test_changed_headers_raise_only_failures(kind, changes):
         pictures.forged_webp(b"VP8X", 1 << 24, 100),
         pictures.forged_tiff(30_000, 30_000),
         pictures.forged_tiff(30_000, 30_000, ">", code="H"),
+        pictures.forged_big_tiff(30_000, 30_000),
     ],
 )
 def test_a_declared_bomb_is_refused_by_its_header(data):
@@ -179,9 +187,8 @@ def test_no_bytes_are_an_empty_file():
         b"%PDF-1.7\n",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"RIFF\x10\x00\x00\x00WAVEfmt ",
-        b"\x00\x00\x00\x1cftypavif",
         b"8BPS\x00\x01",
-        b"II+\x00",
+        b"MM\x00+",
         b"P6 10 10 255 ",
         b"\xff\xd8",
         b"GIF88a",
@@ -192,6 +199,7 @@ def test_other_formats_are_refused_by_name(data):
     """What is not one of the accepted formats is refused with the list of them."""
     with pytest.raises(UnsupportedFormat) as refusal:
         sniff(data, LIMITS)
+    assert refusal.value.detail.startswith("The format is not supported. ")
     assert all(name in refusal.value.detail for name in FORMATS)
 
 
@@ -204,6 +212,8 @@ def test_other_formats_are_refused_by_name(data):
         pictures.forged_bmp(-10, 10),
         pictures.forged_jpeg(0, 10),
         pictures.forged_tiff(0, 10),
+        pictures.forged_big_tiff(10, 0),
+        avif_of(picture_item(0, 10)),
         pictures.forged_webp(b"VP8 ", 0, 0),
     ],
 )
