@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 
 from tests.live_server import form_of
-from tests.pictures import draw, encode, jpeg
+from tests.pictures import every_format, jpeg
 from topfive.api.upload import PictureRequest, Upload, read_upload
 from topfive.errors import InvalidParameter, MissingFile
 
@@ -68,10 +68,10 @@ def test_a_text_in_place_of_a_file_is_told(name: str, text: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("image_format", every_format())
 def test_a_picture_without_a_file_name_is_a_picture(image_format: str) -> None:
     """Some clients send bytes as a plain field: those of a picture are taken."""
-    picture = encode(draw(40, 30), image_format)
+    picture = every_format()[image_format]
     assert read(('name="file"', picture)).picture == picture
 
 
