@@ -47,7 +47,9 @@ def draw_noise(width: int, height: int, seed: int = 0) -> Image.Image:
 
 
 def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    """Write a picture in one of Pillow's formats."""
+    """Write a picture in one of Pillow's formats, or as HEIF where pillow-heif is installed."""
+    if image_format == PILLOW_NAME:
+        register_decoder()
     buffer = BytesIO()
     image.save(buffer, image_format, **options)
     return buffer.getvalue()
@@ -215,7 +217,6 @@ def mpo(width: int = 96, height: int = 64) -> bytes:
 
 def heic(width: int = 96, height: int = 64, orientation: int = 1, **options: Any) -> bytes:
     """Make a HEIC that is `draw(width, height)` upright; it needs pillow-heif."""
-    register_decoder()
     exif = _exif(orientation)
     picture = _stored(orientation, width, height)
     return encode(picture, PILLOW_NAME, **{"quality": 90, "chroma": 444, "exif": exif, **options})

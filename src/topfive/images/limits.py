@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from topfive.errors import FileTooLarge, ImageTooLarge
 
 # The most bytes that decoding takes for each declared pixel, its conversion to RGB included;
-# measured on 25-megapixel pictures of every mode (see benchmarks).
+# measured on 25-megapixel pictures of every mode (for AVIF and HEIC in docs/decisions).
 _BYTES_PER_PIXEL = {
     "JPEG": 9, "PNG": 14, "WEBP": 18, "GIF": 11, "BMP": 14, "TIFF": 18, "AVIF": 22, "HEIC": 22,
 }  # fmt: skip

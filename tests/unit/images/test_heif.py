@@ -1,6 +1,8 @@
 """AVIF files that would cost their decoder far more than their pixels are refused."""
 
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -37,6 +39,7 @@ from topfive.images.headers import declared_size
 from topfive.images.heif_items import read_contents, read_item_types
 from topfive.images.heif_tracks import first_frames
 from topfive.images.isobmff import read_boxes, read_brands
+from topfive.images.sniff import FORMATS
 
 ANIMATION = file_type(b"avis", b"avis", b"msf1")
 
@@ -262,3 +265,35 @@ def test_limits_are_those_written_down():
     """The documents name these numbers."""
     limits = heif_items.MAX_ITEMS, heif_tracks.MAX_FRAMES, isobmff.MAX_BOXES, MAX_UNITS
     assert limits == (1000, 100_000, 10_000, 4096)
+
+
+_DECODE_ONCE = r"""
+import re, sys
+from pathlib import Path
+from tests import pictures
+from topfive.images.decode import decode
+from topfive.images.limits import ImageLimits
+from topfive.images.sniff import sniff
+limits, name = ImageLimits(), sys.argv[2]
+decode(sniff(pictures.every_format()[name], limits), limits, 64)
+upload = sniff(Path(sys.argv[1]).read_bytes(), limits)
+def peak_kib():
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+before = peak_kib()
+decode(upload, limits, 64)
+print((peak_kib() - before) * 1024, upload.decoding_bytes(0))
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name in ("AVIF", "HEIC")])
+def test_decoding_takes_no_more_memory_than_is_set_aside(name, tmp_path):
+    """The estimate holds for a picture of full colour with alpha."""
+    image = pictures.draw(2500, 2000).convert("RGBA")
+    image.putalpha(image.getchannel("R"))
+    full = {"AVIF": {"subsampling": "4:4:4", "speed": 10}, "HEIC": {"chroma": 444}}
+    file = tmp_path / "picture"
+    file.write_bytes(pictures.encode(image, {"HEIC": "HEIF"}.get(name, name), **full[name]))
+    command = [sys.executable, "-c", _DECODE_ONCE, str(file), name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken, set_aside = map(int, done.stdout.split())
+    assert 5_000_000 * 9 < taken <= set_aside
