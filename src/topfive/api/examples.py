@@ -137,7 +137,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
 _DETAILS = {
     "missing_file": "The part `file` is text, not a file. With curl write -F file=@photo.jpg.",
     "empty_file": "The picture has zero bytes. Send the file's content.",
-    "unsupported_format": "The format is not supported. This is JPEG XL. "
+    "unsupported_format": "The format of the file is not supported. This is JPEG XL. "
     f"Send one of: {', '.join(FORMATS)}.",
     "invalid_image": "The JPEG file is damaged or cut off.",
     "invalid_parameter": "`topk` is not known. Did you mean `top_k`?",

@@ -45,7 +45,8 @@ def read_picture(path: Path, max_bytes: int) -> bytes:
 
 def picture_suffixes() -> frozenset[str]:
     """List how the names of accepted pictures end, as Pillow knows it: `.jpg`, `.jpeg`, ..."""
-    known = Image.registered_extensions()
+    # Pillow learns the last two from the decoder, which is loaded by the first such picture.
+    known = {**Image.registered_extensions(), ".heic": "HEIC", ".heif": "HEIC"}
     return frozenset(suffix for suffix, name in known.items() if name in FORMATS)
 
 

@@ -60,7 +60,7 @@ def _format_of(data: bytes) -> str | None:
 def _refusal(data: bytes) -> str:
     name, advice = name_format(data)
     sentences = (
-        "The format is not supported.",
+        "The format of the file is not supported.",
         name and f"This is {name}.",
         f"Send one of: {', '.join(FORMATS)}.",
         advice,

@@ -55,7 +55,7 @@ def test_what_is_refused_is_named(name, data, monkeypatch):
     with pytest.raises(UnsupportedFormat) as refusal:
         sniff(data, ImageLimits())
     detail = refusal.value.detail
-    assert detail.startswith("The format is not supported. This is ")
+    assert detail.startswith("The format of the file is not supported. This is ")
     assert name in detail
     assert "Send one of: JPEG, AVIF." in detail
     assert len(detail) < 300
@@ -67,7 +67,9 @@ def test_what_is_refused_is_named(name, data, monkeypatch):
 def test_what_nothing_tells_is_not_named(data):
     """Without a clear sign the message only lists what is accepted."""
     assert name_format(data) == ("", "")
-    with pytest.raises(UnsupportedFormat, match=r"^The format is not supported\. Send one of"):
+    with pytest.raises(
+        UnsupportedFormat, match=r"^The format of the file is not supported\. Send one of"
+    ):
         sniff(data, ImageLimits())
 
 

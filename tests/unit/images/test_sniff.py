@@ -199,7 +199,7 @@ def test_other_formats_are_refused_by_name(data):
     """What is not one of the accepted formats is refused with the list of them."""
     with pytest.raises(UnsupportedFormat) as refusal:
         sniff(data, LIMITS)
-    assert refusal.value.detail.startswith("The format is not supported. ")
+    assert refusal.value.detail.startswith("The format of the file is not supported. ")
     assert all(name in refusal.value.detail for name in FORMATS)
 
 
