@@ -76,10 +76,7 @@ export async function showResult(body, file, elapsedMs, isCurrent) {
 const spoken = ({ class_name: name, confidence }) => `${name} ${percent(confidence)}`;
 
 /** The answer stands near the top: from there, neither it nor the head of the page is cut off. */
-function keepHeadInView() {
-  const { top } = $('outcome').getBoundingClientRect();
-  if (top < 0 || top > innerHeight / 2) scrollTo({ top: 0 });
-}
+const keepHeadInView = () => scrollTo({ top: 0 });
 
 function clear() {
   clearInterval(shown.countdown);
