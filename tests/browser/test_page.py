@@ -85,6 +85,23 @@ def test_doubt_is_said(server: LiveServer, page: Page, digits: Path, tmp_path: P
     assert page.run(_SIZES)[0] > page.run(_SIZES)[1] * 1.2
 
 
+@pytest.mark.parametrize(
+    ("confidence", "count", "is_sure"),
+    [(0.29, 1000, False), (0.31, 1000, True), (0.36, 10, False), (0.38, 10, True),
+     (0.64, 2, False), (0.66, 2, True), (1, 1, True), (0.29, 0, False), (0.31, 0, True)],
+)  # fmt: skip
+def test_doubt_counts_from_a_blind_guess(
+    server: LiveServer, page: Page, confidence: float, count: int, is_sure: bool
+) -> None:
+    """Half of two classes is a guess, half of a thousand an answer; 0 is an unknown number."""
+    page.open(server.url)
+    ask = (
+        "const [confidence, count, done] = arguments;"
+        "import('/static/classes.js').then((one) => done(one.isSure(confidence, count)))"
+    )
+    assert page.driver.execute_async_script(ask, confidence, count) == is_sure
+
+
 @pytest.mark.weights
 def test_an_imagenet_model_has_samples_and_doubts(
     imagenet: LiveServer, page: Page, digits: Path
