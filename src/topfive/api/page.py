@@ -7,9 +7,10 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from topfive import __version__
+from topfive.api.auth import keys_are_asked
 from topfive.api.errors import ANY_ROUTE, problem_responses
 from topfive.api.readable import as_page, prefers_page, readable_model, render
-from topfive.api.request import current_service, current_settings, keys_are_asked
+from topfive.api.request import current_service, current_settings
 from topfive.api.schemas import IndexOut
 from topfive.bundles.samples import Sample, samples_of
 from topfive.errors import NotFound

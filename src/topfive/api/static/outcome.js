@@ -88,8 +88,9 @@ function clear() {
 function showModel(body, model) {
   $('by-name').textContent = model.readable;
   $('by-name').title = model.tooltip ?? `${body.model.name}, version ${body.model.version}`;
+  const isStandIn = body.degraded ?? model.isStandIn ?? false;
   const words = `This answer is from ${model.readable}, which stands in for ${shownModel().wanted}.`;
-  say($('stand-in'), body.degraded === true ? words : '');
+  say($('stand-in'), isStandIn ? words : '');
 }
 
 function showTiming(timing, elapsedMs) {
