@@ -99,7 +99,7 @@ def _page() -> Response:
         bundle=serving.bundle if serving else None,
         samples=_samples(),
         keys_are_asked=keys_are_asked(),
-        classes_are_logged=True,
+        classes_are_logged=current_settings().log_classes,
         max_upload_mb=f"{current_settings().max_upload_bytes / 1024**2:g}",
         formats=list(FORMATS),
         predict_url=f"{request.url_root}predict",

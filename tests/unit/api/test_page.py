@@ -146,6 +146,16 @@ def test_the_key_is_asked_for_where_one_is_needed(client: FlaskClient) -> None:
     assert "Bearer" not in open_to_all
 
 
+def test_the_page_says_what_the_log_notes(client: FlaskClient) -> None:
+    """That the best class is logged is told where it is, and only there."""
+    words = "The log notes the best class and its confidence."
+    with _client("digits", TOPFIVE_LOG_CLASSES="false") as silent:
+        assert words not in silent.get("/", headers={"Accept": "text/html"}).text
+    page = client.get("/", headers={"Accept": "text/html"}).text
+    assert words in page
+    assert "neither a picture nor its file name is kept" in page
+
+
 def test_the_file_dialog_asks_for_what_is_read(client: FlaskClient) -> None:
     """The input takes the formats that the service takes; the camera any picture."""
     page = client.get("/", headers={"Accept": "text/html"}).text
