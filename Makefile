@@ -56,7 +56,7 @@ fuzz: $(VENV)/.developing ## Fuzz decoding and requests for ten minutes
 container-test: $(VENV)/.developing ## Build the images and test them (needs Docker or podman)
 	$(BIN)/python -m pytest tests/container
 
-screenshots: $(VENV)/.developing ## Take the pictures of the page again (needs Chromium)
+screenshots: $(VENV)/.developing ## Take the pictures of the page again (needs Chromium and TOPFIVE_TEST_WEIGHTS)
 	$(BIN)/python docs/take_screenshots.py
 
 setup: $(VENV)/.developing ## Set up for development

@@ -1,15 +1,15 @@
 """Takes the pictures of the page in docs/images: `make screenshots`.
 
-It starts the service with the embedded model on port 5000, draws a seven that could be a one, and
-has a real Chromium send it.
+It starts the service on port 5000 with MobileNetV2's weights from TOPFIVE_TEST_WEIGHTS, and has a
+real Chromium try the samples, and send a drawn seven, of which the model cannot be sure.
 """
 
 import io
+import os
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
@@ -26,48 +26,59 @@ FINER = 3
 PAPER, INK = "#f7f3ea", "#22262e"
 SEVEN = ((155, 120), (320, 115), (270, 230), (220, 385))
 DESKTOP, PHONE = (900, 760), (360, 740)
-COLOURS = 256
-_WHOLE_PAGE = "return document.documentElement.scrollHeight"
-_BELOW_ANSWER = (
-    "return scrollY + 20 + document.getElementById('outcome').getBoundingClientRect().bottom"
-)
+_HEIGHT = "return document.documentElement.scrollHeight"
+_IS_SHOWN = "return document.getElementById('preview-image').complete"
 
 
 def main() -> None:
-    """Write page-light.png, page-dark.png and page-phone.png."""
-    programs = find_programs()
+    """Write page-light.png, page-dark.png, page-phone.png and page-not-sure.png."""
+    programs, weights = find_programs(), os.environ.get("TOPFIVE_TEST_WEIGHTS")
     if programs is None:
         sys.exit("Install chromium and chromedriver (Debian: chromium-driver).")
+    if not weights:
+        sys.exit("Set TOPFIVE_TEST_WEIGHTS to a .pth file of MobileNetV2 trained on ImageNet.")
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        seven = folder / "seven.png"
-        draw_seven().save(seven)
         with (
-            run_server(folder, model="digits", workers="1", port="5000") as server,
+            run_server(folder, weights=str(Path(weights).resolve()), port="5000") as server,
             run_chromium(programs, folder / "profile") as page,
         ):
             for _ in range(20):
-                server.upload(seven.read_bytes())  # the first ones are slower than usual
-            take_all(page, server.url, seven)
+                server.upload(server.get("/sample").body)  # the first ones are slower than usual
+            take_all(page, server.url, folder / "seven.png")
 
 
 def take_all(page: Page, url: str, seven: Path) -> None:
-    """Take the page in light and dark, and as a phone shows it."""
-    for name, scheme, is_phone in (
-        ("page-light", "light", False),
-        ("page-dark", "dark", False),
-        ("page-phone", "light", True),
-    ):
-        page.resize(*(PHONE if is_phone else DESKTOP), is_phone=is_phone, scale=2)
-        page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
-        page.open(url)
-        for _ in range(3):
-            page.pick(seven)
-            page.wait_until_shown("#result")
-        height = page.run(_BELOW_ANSWER if is_phone else _WHOLE_PAGE)
-        width = (PHONE if is_phone else DESKTOP)[0]
-        write_small(page.picture(width, height), IMAGES / f"{name}.png")
+    """Take the page in light and dark, in doubt, and as a phone shows it."""
+    draw_seven().save(seven)
+    open_page(page, url, "light", DESKTOP)
+    page.try_sample(1)
+    take(page, "page-light", DESKTOP)
+    open_page(page, url, "dark", DESKTOP)
+    page.try_sample(3)
+    take(page, "page-dark", DESKTOP)
+    open_page(page, url, "light", DESKTOP)
+    page.pick(seven)
+    take(page, "page-not-sure", DESKTOP)
+    open_page(page, url, "light", PHONE)
+    page.try_sample(2)
+    take(page, "page-phone", PHONE)
+
+
+def open_page(page: Page, url: str, scheme: str, size: tuple[int, int]) -> None:
+    """Open the page without animations in a window of that size."""
+    page.resize(*size, is_phone=size == PHONE, scale=1.5)
+    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    page.open(url)
+
+
+def take(page: Page, name: str, size: tuple[int, int]) -> None:
+    """Wait for the answer and write what the page shows: all of it, or a phone's first screen."""
+    page.wait_until_shown("#result")
+    page.wait(lambda: page.run(_IS_SHOWN), "the picture was not shown")
+    height = size[1] if size == PHONE else page.run(_HEIGHT)
+    write_small(page.picture(size[0], height), IMAGES / f"{name}.png")
 
 
 def draw_seven() -> Image.Image:
@@ -99,17 +110,8 @@ def bend(four: list[int], t: float) -> float:
 
 
 def write_small(png: bytes, path: Path) -> None:
-    """Write a screenshot in its own most frequent colours: flat areas stay as they are."""
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-    colours, places, counts = np.unique(
-        pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
-    )
-    kept = colours[np.argsort(-counts)[:COLOURS]].astype(int)
-    # Pillow's own search for the nearest colour rounds to steps of four, and greys the white.
-    nearest = np.array([np.abs(kept - one).sum(axis=1).argmin() for one in colours])
-    few = Image.fromarray(nearest[places].reshape(pixels.shape[:2]).astype(np.uint8), "P")
-    few.putpalette(kept.astype(np.uint8).tobytes())
-    few.save(path, optimize=True)
+    """Write a screenshot as small as PNG can without loss."""
+    Image.open(io.BytesIO(png)).convert("RGB").save(path, optimize=True)
     sys.stdout.write(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB\n")
 
 

@@ -91,6 +91,23 @@ class Page:
         """Wait until a condition holds."""
         WebDriverWait(self.driver, _WAIT_S, 0.05).until(lambda _: is_so(), otherwise)
 
+    def try_sample(self, number: int = 1) -> None:
+        """Click one of the sample pictures."""
+        self.driver.find_elements(By.CLASS_NAME, "sample")[number - 1].click()
+
+    def allow_clipboard(self) -> None:
+        """Let the page read and write the clipboard, as a user would."""
+        self.tell(
+            "Browser.grantPermissions",
+            origin=self.driver.current_url.rstrip("/"),
+            permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
+        )
+
+    def clipboard(self) -> str:
+        """Read the text on the clipboard."""
+        script = "navigator.clipboard.readText().then(arguments[0], (e) => arguments[0](String(e)))"
+        return str(self.driver.execute_async_script(script))
+
     def pick(self, file: Path) -> None:
         """Choose a file, as its dialog does."""
         self.at("file").send_keys(str(file))

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,17 +42,34 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[
     """The service on a fallback whose classes have hostile names, with a key and a rate limit."""
     folder = tmp_path_factory.mktemp("guarded")
     fallback = _with_labels(digits, folder / "fallback", [f"{HOSTILE_NAME}{n}" for n in range(10)])
-    damaged = folder / "damaged"
-    shutil.copytree(fallback, damaged)
-    (damaged / "labels.txt").write_text("cut off")
-    with run_server(
-        folder,
-        model=str(damaged),
-        fallback_model=str(fallback),
-        api_keys=hashlib.sha256(KEY.encode()).hexdigest(),
-        rate_limit="1/hour",
-        workers="1",
-    ) as running:
+    with ExitStack() as stack:
+        with _no_way_out():
+            server = run_server(
+                folder,
+                fallback_model=str(fallback),
+                models_dir=str(folder / "models"),
+                api_keys=hashlib.sha256(KEY.encode()).hexdigest(),
+                rate_limit="1/hour",
+            )
+            running = stack.enter_context(server)
+        yield running
+
+
+@pytest.fixture(scope="package")
+def modelless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The service without any model."""
+    folder = tmp_path_factory.mktemp("modelless")
+    with ExitStack() as stack:
+        with _no_way_out():
+            server = run_server(folder, is_ready=False, models_dir=str(folder / "models"))
+            running = stack.enter_context(server)
+        yield running
+
+
+@pytest.fixture(scope="package")
+def imagenet(tmp_path_factory: pytest.TempPathFactory, real_weights: Path) -> Iterator[LiveServer]:
+    """The service with MobileNetV2's real weights."""
+    with run_server(tmp_path_factory.mktemp("imagenet"), weights=str(real_weights)) as running:
         yield running
 
 
@@ -108,3 +126,13 @@ def _with_labels(bundle: Path, folder: Path, labels: list[str]) -> Path:
     manifest["files"]["labels.txt"] = hashlib.sha256(text.encode()).hexdigest()
     (folder / "bundle.json").write_text(json.dumps(manifest))
     return folder
+
+
+@contextmanager
+def _no_way_out() -> Iterator[None]:
+    """Let no download of what is started here succeed: nothing answers at its proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")
+            patch.setenv(name.upper(), "http://127.0.0.1:9")
+        yield

@@ -12,7 +12,6 @@ pytest.importorskip("selenium", reason="Install requirements-dev.txt to run this
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chromium import Page
-from tests.browser.conftest import HOSTILE_NAME, KEY
 from tests.live_server import LiveServer
 from tests.pictures import alpha_png, jpeg, tiff
 
@@ -24,6 +23,10 @@ return [...document.querySelectorAll('#classes li')].map((row) => {
           parseFloat(fill.style.width) / 100];
 });
 """
+_SIZES = """
+return [...document.querySelectorAll('#classes .label')].map((one) =>
+  parseFloat(getComputedStyle(one).fontSize));
+"""
 # Copies a picture as another program does: `arguments[0]` is where to get it.
 _COPY = """
 const done = arguments[arguments.length - 1];
@@ -31,10 +34,9 @@ fetch(arguments[0]).then((answer) => answer.blob())
   .then((blob) => navigator.clipboard.write([new ClipboardItem({'image/png': blob})]))
   .then(() => done('copied'), (error) => done(String(error)));
 """
-_CHECK = """
-const done = arguments[arguments.length - 1];
-axe.run().then((found) => done(found.violations.map((one) =>
-  `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)));
+_SELECTED = """
+return [...document.querySelectorAll('[role=tab][aria-selected=true]')].map((one) =>
+  [one.id, one.tabIndex, document.querySelector('[role=tabpanel]:not([hidden])').id]);
 """
 
 
@@ -53,14 +55,82 @@ def test_a_picked_picture_gets_five_bars(server: LiveServer, page: Page, digits:
     assert page.run("return document.getElementById('preview-image').naturalWidth") == 200
 
 
-def test_model_and_times_are_shown(server: LiveServer, page: Page, digits: Path) -> None:
-    """The page names who answered and, step by step, how long it took: as the answer says."""
+def test_all_other_classes_are_the_last_bar(server: LiveServer, page: Page, digits: Path) -> None:
+    """What is left over is told with its number of classes, so that the bars add up."""
     page.open(server.url)
-    page.wait(lambda: page.text("#model") == "digits, version 1 healthy", "no health was shown")
+    page.pick(digits / "sample-five.png")
+    page.wait_until_shown("#others")
+    left = 1 - sum(width for _, _, width in page.run(_ROWS))
+    assert page.text("#others .label") == "5 other classes"
+    assert page.text("#others .percent") == f"{left * 100:.1f}%"
+    width = page.run("return document.querySelector('#others .fill').style.width")
+    assert float(width.removesuffix("%")) == pytest.approx(left * 100, abs=0.01)
+
+
+def test_doubt_is_said(server: LiveServer, page: Page, digits: Path, tmp_path: Path) -> None:
+    """Noise is no digit: "Not sure" stands above the candidates, and none stands out."""
+    noise = tmp_path / "noise.jpg"
+    noise.write_bytes(jpeg(200, 150, 2))
+    page.open(server.url)
+    page.pick(noise)
+    page.wait_until_shown("#result")
+    assert page.text("#verdict") == "Not sure"
+    assert page.shown("#doubt")
+    assert page.text("#progress").startswith("Not sure. The most likely classes: ")
+    assert len(page.run(_ROWS)) == 5
+    assert page.run(_SIZES)[0] == page.run(_SIZES)[1]
+    page.pick(digits / "sample-five.png")
+    page.wait(lambda: page.text("#verdict") == "Most likely classes", "doubt stayed")
+    assert not page.shown("#doubt")
+    assert page.run(_SIZES)[0] > page.run(_SIZES)[1] * 1.2
+
+
+@pytest.mark.parametrize(
+    ("confidence", "count", "is_sure"),
+    [(0.29, 1000, False), (0.31, 1000, True), (0.36, 10, False), (0.38, 10, True),
+     (0.64, 2, False), (0.66, 2, True), (1, 1, True), (0.29, 0, False), (0.31, 0, True)],
+)  # fmt: skip
+def test_doubt_counts_from_a_blind_guess(
+    server: LiveServer, page: Page, confidence: float, count: int, is_sure: bool
+) -> None:
+    """Half of two classes is a guess, half of a thousand an answer; 0 is an unknown number."""
+    page.open(server.url)
+    ask = (
+        "const [confidence, count, done] = arguments;"
+        "import('/static/classes.js').then((one) => done(one.isSure(confidence, count)))"
+    )
+    assert page.driver.execute_async_script(ask, confidence, count) == is_sure
+
+
+@pytest.mark.weights
+def test_an_imagenet_model_has_samples_and_doubts(
+    imagenet: LiveServer, page: Page, digits: Path
+) -> None:
+    """It is sure of a drawn balloon; to a digit it says "Not sure", and 995 other classes."""
+    page.open(imagenet.url)
+    assert len(page.driver.find_elements("class name", "sample")) == 3
+    page.try_sample()
+    page.wait_until_shown("#result")
+    assert page.text("#classes .label") == "balloon"
+    assert page.text("#verdict") == "Most likely classes"
+    assert page.text("#others .label") == "995 other classes"
+    page.pick(digits / "sample-three.png")
+    page.wait(lambda: page.text("#verdict") == "Not sure", "no doubt was said")
+
+
+def test_model_and_times_are_shown(server: LiveServer, page: Page, digits: Path) -> None:
+    """The page names who answered; how long each step took is folded away, as the answer says."""
+    page.open(server.url)
+    assert page.text("#model") == "digits, version 1, healthy"
     page.pick(digits / "sample-five.png")
     page.wait_until_shown("#result")
     answer = json.loads(page.text("#raw"))
-    assert page.text(".by") == "Answered by digits, version 1"
+    assert page.text(".by") == "Answered by digits"
+    assert page.at("by-name").get_attribute("title").startswith("digits, version 1, weights ")
+    assert page.text("#times-title").startswith("Took ")
+    assert not page.shown("#timing")
+    page.at("times-title").click()
+    page.wait_until_shown("#timing")
     steps = page.run(
         "return [...document.querySelectorAll('#timing > div')]"
         ".map((pair) => [...pair.children].map((one) => one.textContent))"
@@ -74,22 +144,19 @@ def test_model_and_times_are_shown(server: LiveServer, page: Page, digits: Path)
 
 
 def test_the_sample_is_one_click_away(server: LiveServer, page: Page, digits: Path) -> None:
-    """The button sends the sample that the model's bundle ships."""
+    """Each button sends the sample that it shows."""
     page.open(server.url)
-    page.at("sample").click()
+    page.try_sample(3)
     page.wait_until_shown("#result")
-    sample = server.get("/sample").body
-    assert sample == (digits / "sample-eight.png").read_bytes()
+    sample = (digits / "sample-three.png").read_bytes()
     _assert_rows(page, server.upload(sample).json["predictions"])
+    assert page.run(_ROWS)[0][0] == "three"
 
 
 def test_a_pasted_picture_is_taken(server: LiveServer, page: Page) -> None:
     """Ctrl+V of a copied picture is enough."""
     page.open(server.url)
-    page.tell(
-        "Browser.grantPermissions",
-        origin=server.url, permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
-    )  # fmt: skip
+    page.allow_clipboard()
     assert page.driver.execute_async_script(_COPY, "sample") == "copied"
     page.paste()
     page.wait_until_shown("#result")
@@ -110,38 +177,80 @@ def test_keyboard_alone_is_enough(server: LiveServer, page: Page) -> None:
     """Tab and Enter reach everything in reading order, and the focus is always seen."""
     page.open(server.url)
     page.press(Keys.TAB)
+    assert _outline(page, ".brand") == "solid"
+    page.press(Keys.TAB)
+    assert page.focused_id() == "model-name"
+    page.press(Keys.TAB)
     assert page.focused_id() == "file"
     assert _outline(page, "label[for=file]") == "solid"
     page.press(Keys.TAB)
-    assert page.focused_id() == "sample"
-    assert _outline(page, "#sample") == "solid"
+    assert _outline(page, ".sample") == "solid"
     page.press(Keys.ENTER)
     page.wait_until_shown("#result")
-    page.press(Keys.TAB)
-    assert page.run("return document.activeElement.tagName") == "SUMMARY"
+    page.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB)
+    assert page.focused_id() == "times-title"
     page.press(Keys.ENTER)
+    assert page.shown("#timing")
+    page.press(Keys.TAB, Keys.ENTER)
     assert page.shown("#raw")
+    page.press(Keys.TAB, Keys.TAB, Keys.ENTER)
+    page.wait(lambda: page.text("#copied") == "Copied.", "nothing was copied")
     page.press(Keys.TAB)
-    assert page.focused_id() == "copy"
-    assert _outline(page, "#copy") == "solid"
-    page.press(Keys.ENTER)
-    page.wait_until_shown("#copied")
+    assert page.focused_id() == "tab-curl"
+    assert _outline(page, "#tab-curl") == "solid"
 
 
-def test_the_copied_command_is_curl_for_this_service(server: LiveServer, page: Page) -> None:
-    """Copy puts the command with the service's own address on the clipboard."""
+def test_tabs_go_by_arrow_keys(server: LiveServer, page: Page) -> None:
+    """One tab is in the order of Tab; arrows, Home and End choose, and show what is chosen."""
     page.open(server.url)
-    page.tell(
-        "Browser.grantPermissions",
-        origin=server.url, permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
-    )  # fmt: skip
-    page.at("copy").click()
-    page.wait_until_shown("#copied")
-    assert page.text("#copied") == "Copied."
-    copied = page.driver.execute_async_script(
-        "navigator.clipboard.readText().then(arguments[0], (error) => arguments[0](String(error)))"
-    )
-    assert copied == f"curl -F file=@photo.jpg {server.url}/predict"
+    page.at("tab-curl").click()
+    for key, name in (
+        (Keys.ARROW_RIGHT, "python"), (Keys.ARROW_RIGHT, "javascript"), (Keys.ARROW_RIGHT, "curl"),
+        (Keys.ARROW_LEFT, "javascript"), (Keys.HOME, "curl"), (Keys.END, "javascript"),
+    ):  # fmt: skip
+        page.press(key)
+        assert page.focused_id() == f"tab-{name}"
+        assert page.run(_SELECTED) == [[f"tab-{name}", 0, f"panel-{name}"]]
+        assert page.shown(f"#{name}")
+    page.press(Keys.TAB)
+    assert page.focused_id() == "javascript"
+
+
+@pytest.mark.parametrize("name", ["curl", "python", "javascript"])
+def test_each_snippet_can_be_copied(server: LiveServer, page: Page, name: str) -> None:
+    """Copy puts the code on the clipboard, with the service's own address."""
+    page.open(server.url)
+    page.allow_clipboard()
+    page.at(f"tab-{name}").click()
+    button = page.driver.find_element("css selector", f"[data-copy={name}]")
+    button.click()
+    page.wait(lambda: page.text("#copied") == "Copied.", "nothing was copied")
+    assert button.text.startswith("Copied")
+    assert page.clipboard() == page.at(name).get_property("textContent")
+    assert f"{server.url}/predict" in page.clipboard()
+    if name == "curl":
+        assert page.clipboard() == f"curl -F file=@photo.jpg {server.url}/predict"
+
+
+def test_the_answer_can_be_copied(server: LiveServer, page: Page) -> None:
+    """What is copied is the API's JSON."""
+    page.open(server.url)
+    page.allow_clipboard()
+    page.try_sample()
+    page.wait_until_shown("#result")
+    page.driver.find_element("css selector", "#json summary").click()
+    page.driver.find_element("css selector", "[data-copy=raw]").click()
+    page.wait(lambda: page.text("#copied") == "Copied.", "nothing was copied")
+    assert json.loads(page.clipboard())["predictions"][0]["class_name"] == "eight"
+
+
+def test_without_a_clipboard_the_old_way_is_taken(server: LiveServer, page: Page) -> None:
+    """On plain HTTP, where browsers give pages no clipboard, the text is selected and copied."""
+    page.open(server.url)
+    page.run("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.driver.find_element("css selector", "[data-copy=curl]").click()
+    page.wait(lambda: page.text("#copied").startswith(("Copied", "Selected")), "nothing happened")
+    assert page.run("return getSelection().toString()").startswith("curl -F file=@photo.jpg ")
 
 
 def test_a_broken_picture_is_explained(server: LiveServer, page: Page, tmp_path: Path) -> None:
@@ -158,7 +267,7 @@ def test_a_broken_picture_is_explained(server: LiveServer, page: Page, tmp_path:
     assert page.text("#failure-more").startswith("Code invalid_image, request ")
     assert page.at("failure").get_attribute("role") == "alert"
     assert not page.shown("#again, #result")
-    page.at("sample").click()
+    page.try_sample()
     page.wait_until_shown("#result")
     assert not page.shown("#failure")
 
@@ -205,47 +314,6 @@ def test_no_answer_is_explained_and_can_be_tried_again(
     assert page.run(_ROWS)[0][0] == "zero"
 
 
-def test_a_degraded_service_with_keys_and_a_limit(guarded: LiveServer, page: Page) -> None:
-    """Why it is degraded, a field for the key after a 401, names as text, and a clock at 429."""
-    page.open(guarded.url)
-    page.wait_until_shown("#banner")
-    assert page.text("#banner").startswith("The service is degraded: digits answers in place of")
-    assert guarded.get("/health").json["reason"] in page.text("#banner")
-    assert not page.shown("#key-form")
-
-    page.at("sample").click()
-    page.wait_until_shown("#key-form")
-    assert page.text("#failure").startswith("A valid API key is needed. Type it in below.")
-    assert page.focused_id() == "key"
-    assert '-H "Authorization: Bearer $KEY"' in page.text("#curl")
-    page.press("wrong", Keys.ENTER)
-    page.wait(lambda: "not accepted" in page.text("#failure"), "the wrong key was taken")
-    page.at("key").clear()
-    page.at("key").send_keys(KEY, Keys.ENTER)
-    page.wait_until_shown("#result")
-    assert not page.shown("#key-form")
-    assert page.focused_id() == "outcome"
-    assert page.run("return [localStorage.length, sessionStorage.length, document.cookie]") == [
-        0, 0, "",
-    ]  # fmt: skip
-
-    assert len(page.run(_ROWS)) == 5
-    assert page.run(_ROWS)[0][0] == f"{HOSTILE_NAME}8"
-    assert page.run("return document.querySelectorAll('#classes img').length") == 0
-    assert page.driver.title.startswith("topfive")
-
-    page.at("sample").click()
-    page.wait_until_shown("#failure")
-    assert page.text("#failure-title") == "Too many requests from this client."
-    assert re.fullmatch(r"Wait \d+ min\.", page.text("#failure-detail"))
-    assert re.fullmatch(r"Try again in \d+ min", page.at("again").text)
-    assert not page.at("again").is_enabled()
-    page.run("const now = performance.now(); performance.now = () => now + 7200e3")
-    page.wait(lambda: page.at("again").is_enabled(), "the clock does not go")
-    assert page.at("again").text == "Try again"
-    assert page.text("#progress") == "You can try again now."
-
-
 def test_nothing_reaches_the_console(server: LiveServer, page: Page, tmp_path: Path) -> None:
     """A visit with an answer leaves the console empty, the policy unbroken, and loads no more."""
     file = tmp_path / "see-through.png"
@@ -273,25 +341,6 @@ def test_injected_script_does_not_run(server: LiveServer, page: Page) -> None:
     assert len([one for one in refused if "Content Security Policy" in one]) == 2
 
 
-@pytest.mark.parametrize("width", [320, 360])
-def test_a_narrow_phone_needs_no_sideways_scroll(
-    guarded: LiveServer, server: LiveServer, page: Page, digits: Path, width: int
-) -> None:
-    """Empty, with a long word in a note and with an answer, the page fits its width."""
-    page.resize(width, 640, is_phone=True)
-    page.open(guarded.url)
-    page.wait_until_shown("#banner")
-    assert page.content_width() == width
-    page.open(server.url)
-    assert page.content_width() == width
-    page.pick(digits / "sample-eight.png")
-    page.wait_until_shown("#result")
-    page.run("document.querySelector('details').open = true")
-    page.run("document.querySelector('.label').textContent = 'x'.repeat(300)")
-    assert page.content_width() == width
-    assert page.run("return document.getElementById('copy').getBoundingClientRect().right") < width
-
-
 def test_dark_mode_and_still_bars_are_respected(
     server: LiveServer, page: Page, digits: Path
 ) -> None:
@@ -308,38 +357,17 @@ def test_dark_mode_and_still_bars_are_respected(
     assert page.run(moves) == "grow"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_barrier(
-    server: LiveServer, page: Page, digits: Path, tmp_path: Path, axe: str, scheme: str
-) -> None:
-    """Empty, with an answer, with a failure and with a key asked for: no rule of axe is broken."""
-    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
-    page.open(server.url)
-    page.wait_until_shown("#drop")
-    page.run(axe)
-    assert page.driver.execute_async_script(_CHECK) == []
-    page.pick(digits / "sample-eight.png")
-    page.wait_until_shown("#result")
-    page.at("raw").find_element("xpath", "../summary").click()
-    assert page.driver.execute_async_script(_CHECK) == []
-    text = tmp_path / "text.txt"
-    text.write_text("no picture")
-    page.pick(text)
-    page.wait_until_shown("#failure")
-    for hidden in ("key-form", "again-line"):
-        page.run("document.getElementById(arguments[0]).hidden = false", hidden)
-    assert page.driver.execute_async_script(_CHECK) == []
-
-
 def test_without_javascript_the_page_tells_how_to_use_curl(server: LiveServer, page: Page) -> None:
     """No dead button is shown; the command has the service's address."""
     page.tell("Emulation.setScriptExecutionDisabled", value=True)
     page.open(server.url)
     assert page.text("#curl") == f"curl -F file=@photo.jpg {server.url}/predict"
-    assert page.text("#model") == "digits, version 1 healthy"
+    assert page.text("#model") == "digits, version 1, healthy"
     assert "needs JavaScript" in page.text("noscript")
     assert page.shown("noscript p")
-    assert not page.shown("#drop, #copy, #outcome")
+    assert not page.shown("#drop, .copy, #outcome, .tabs, #python, #key-form")
+    page.resize(360, 740, is_phone=True)
+    assert page.shown("#curl")
 
 
 def _assert_rows(page: Page, expected: list[dict[str, Any]]) -> None:

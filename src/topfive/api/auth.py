@@ -22,9 +22,14 @@ def mount_keys(app: Flask, settings: Settings) -> None:
     app.extensions[_EXTENSION] = ApiKeys(*sources) if sources else NoApiKeys()
 
 
+def keys_are_asked() -> bool:
+    """Tell whether API keys are asked for at all."""
+    return isinstance(_keys(), ApiKeys)
+
+
 def has_unknown_key() -> bool:
     """Tell whether API keys are asked for, and the request carries one that is not known."""
-    return isinstance(_keys(), ApiKeys) and bool(_presented_key()) and recognised_key() is None
+    return keys_are_asked() and bool(_presented_key()) and recognised_key() is None
 
 
 def recognised_key() -> ApiKey | None:

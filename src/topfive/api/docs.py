@@ -8,6 +8,7 @@ from flask_openapi3 import OpenAPI
 from werkzeug.exceptions import NotFound
 
 from topfive.api.openapi import finish_document
+from topfive.api.readable import as_page, render
 from topfive.errors import FAILURES
 
 _POLICY = (
@@ -27,12 +28,16 @@ def register_docs(app: OpenAPI) -> None:
     app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(document()))
     app.add_url_rule("/docs", "docs", lambda: _page("swagger.html"))
     app.add_url_rule("/redoc", "redoc", lambda: _page("redoc.html"))
-    app.add_url_rule("/docs/errors", "docs_errors", lambda: _page("errors.html", failures=FAILURES))
+    app.add_url_rule("/docs/errors", "docs_errors", _failures)
     app.add_url_rule("/docs/assets/<package>/<path:filename>", "ui_asset", _asset)
 
 
-def _page(template: str, **values: object) -> Response:
-    response = make_response(render_template(template, **values))
+def _failures() -> Response:
+    return as_page(Response(), render("errors.html", failures=FAILURES))
+
+
+def _page(template: str) -> Response:
+    response = make_response(render_template(template))
     response.headers["Content-Security-Policy"] = _POLICY
     return response
 

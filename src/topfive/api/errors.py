@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as MethodNotAllowedException
 
 from topfive.api.examples import problem_examples
+from topfive.api.readable import in_either_form, problem_page
 from topfive.api.request import current_record
 from topfive.api.schemas import problem_out
 from topfive.errors import (
@@ -53,7 +54,7 @@ def answer_failure(failure: Failure) -> Response:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+    return in_either_form(response, lambda: problem_page(problem))
 
 
 def problem_responses(*codes: str) -> dict[str | int, Any]:

@@ -4,6 +4,7 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from topfive.api.errors import ANY_ROUTE
+from topfive.api.readable import health_page, in_either_form
 from topfive.api.request import current_service
 from topfive.api.schemas import HealthOut, ProbeOut
 
@@ -15,7 +16,8 @@ health_routes = APIBlueprint(
 @health_routes.get("/health", operation_id="health", responses={200: HealthOut, 503: HealthOut})
 def health() -> Response:
     """Tell whether the service can classify: 200 healthy or degraded, 503 unavailable."""
-    found = current_service().health()
+    service = current_service()
+    found = service.health()
     out = HealthOut(
         status=found.status,  # type: ignore[arg-type] # one of the three words
         model_loaded=found.is_loaded,
@@ -27,7 +29,8 @@ def health() -> Response:
     )
     # model_version stays, as null, where nothing is loaded; reason only appears with a reason.
     body = out.model_dump_json(exclude={"reason"} if found.reason is None else None)
-    return _fresh(body, 200 if found.is_loaded else 503)
+    answer = _fresh(body, 200 if found.is_loaded else 503)
+    return in_either_form(answer, lambda: health_page(out, service.describe().wanted))
 
 
 @health_routes.get("/livez", operation_id="livez", responses={200: ProbeOut})

@@ -5,6 +5,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from topfive import __version__
 from topfive.api.errors import ANY_ROUTE
+from topfive.api.readable import in_either_form, info_page
 from topfive.api.request import current_service, current_settings
 from topfive.api.schemas import InfoOut, InputOut, LimitsOut, ModelInfoOut
 from topfive.classify.classifier import Classifier
@@ -34,7 +35,8 @@ def info() -> Response:
         sizing_reason=sizing.reason,
         limits=_limits(),
     )
-    return Response(out.model_dump_json(), mimetype="application/json")
+    answer = Response(out.model_dump_json(), mimetype="application/json")
+    return in_either_form(answer, lambda: info_page(out))
 
 
 def _model_info(classifier: Classifier) -> ModelInfoOut:

@@ -1,5 +1,7 @@
 /** Shows what became of one picture. Words from the server only ever become text. */
 
+import { make, showClasses } from './classes.js';
+import { isShown, renewModel, shownModel } from './model.js';
 import { milliseconds, percent, seconds, sizeOf } from './words.js';
 
 const STEPS = ['queue', 'decode', 'inference'];
@@ -11,20 +13,31 @@ const shown = { url: '', countdown: 0 };
 export function showPreview(file) {
   if (shown.url) URL.revokeObjectURL(shown.url);
   shown.url = URL.createObjectURL(file);
-  $('preview-image').hidden = false;
+  showImage(true);
   $('preview-image').src = shown.url;
   $('preview-caption').textContent = `${file.name || 'Pasted picture'}, ${sizeOf(file)}`;
   $('preview').hidden = false;
 }
 
-$('preview-image').addEventListener('error', () => {
-  $('preview-image').hidden = true; // a format that the browser does not show, such as TIFF
+// An error is a format that the browser does not show, such as TIFF.
+$('preview-image').addEventListener('error', () => showImage(false));
+
+function showImage(isShown) {
+  $('preview-image').hidden = !isShown;
+  $('outcome').classList.toggle('hidden-picture', !isShown);
+}
+
+$('preview-image').addEventListener('load', ({ target }) => {
+  // Small pictures, such as a digit, fill the width; large ones never grow over their own size.
+  $('preview').classList.toggle('small', target.naturalWidth < 480);
 });
 
+/** Show words in place of an answer: what goes on, or what is missing. */
 export function showProgress(words) {
   clear();
   $('progress').classList.remove('unseen');
   say($('progress'), words);
+  keepHeadInView();
 }
 
 /** Show a failure; with `again` it may be tried again, after `waitS` seconds. */
@@ -38,27 +51,32 @@ export function showFailure({ title, detail = '', more = '' }, { again = false, 
   $('failure').hidden = false;
   $('again-line').hidden = !again;
   countDown(again ? waitS : 0);
-  bringIntoView();
+  keepHeadInView();
 }
 
 /** Show the classes, who answered and where the time went. */
-export function showResult(body, file, elapsedMs) {
+export async function showResult(body, file, elapsedMs, isCurrent) {
+  if (!isShown(body.model)) await renewModel().catch(() => {});
+  if (!isCurrent()) return;
   clear();
+  const model = isShown(body.model) ? shownModel() : { readable: body.model.name, classes: 0 };
+  const sure = showClasses(body.predictions, model.classes);
+  const most = body.predictions.map(spoken).join(', ');
   $('progress').classList.add('unseen'); // heard, and seen below
-  say($('progress'), `The most likely classes: ${body.predictions.map(spoken).join(', ')}.`);
-  $('classes').replaceChildren(...body.predictions.map(classRow));
-  $('by-name').textContent = body.model.name;
-  $('by-version').textContent = body.model.version;
+  say($('progress'), `${sure ? 'The' : 'Not sure. The'} most likely classes: ${most}.`);
+  showModel(body, model);
   showTiming(body.timing_ms, elapsedMs);
   $('raw').textContent = JSON.stringify(body, null, 2);
   const { format, width, height } = body.image;
   $('preview-caption').textContent = `${format}, ${width} × ${height} pixels, ${sizeOf(file)}`;
   $('result').hidden = false;
-  bringIntoView();
+  keepHeadInView();
 }
 
-const bringIntoView = () => $('outcome').scrollIntoView({ block: 'nearest' });
 const spoken = ({ class_name: name, confidence }) => `${name} ${percent(confidence)}`;
+
+/** The answer stands near the top: from there, neither it nor the head of the page is cut off. */
+const keepHeadInView = () => scrollTo({ top: 0 });
 
 function clear() {
   clearInterval(shown.countdown);
@@ -67,24 +85,21 @@ function clear() {
   $('outcome').hidden = false;
 }
 
-function classRow({ class_name: name, confidence }) {
-  const row = make('li');
-  const bar = make('div', 'bar');
-  const fill = make('div', 'fill');
-  fill.style.width = `${Math.min(1, Math.max(0, confidence)) * 100}%`;
-  bar.setAttribute('aria-hidden', 'true');
-  bar.append(fill);
-  row.append(make('span', 'label', name), make('span', 'percent', percent(confidence)), bar);
-  return row;
+function showModel(body, model) {
+  $('by-name').textContent = model.readable;
+  $('by-name').title = model.tooltip ?? `${body.model.name}, version ${body.model.version}`;
+  const isStandIn = body.degraded ?? model.isStandIn ?? false;
+  const words = `This answer is from ${model.readable}, which stands in for ${shownModel().wanted}.`;
+  say($('stand-in'), isStandIn ? words : '');
 }
 
 function showTiming(timing, elapsedMs) {
+  $('times-title').textContent = `Took ${milliseconds(timing.total)}`;
   $('split').replaceChildren(...STEPS.map((step) => segment(step, timing[step] / timing.total)));
   $('timing').replaceChildren(
-    ...STEPS.map((step) => timed(step, step, timing[step])),
-    timed('total', 'total', timing.total),
+    ...[...STEPS, 'total'].map((step) => timed(step, timing[step])),
   );
-  $('round-trip').textContent = `${milliseconds(elapsedMs)} with the way there and back.`;
+  $('elapsed').textContent = `${milliseconds(elapsedMs)} with the way there and back.`;
 }
 
 function segment(step, share) {
@@ -93,9 +108,9 @@ function segment(step, share) {
   return part;
 }
 
-function timed(step, label, value) {
+function timed(step, value) {
   const pair = make('div', step);
-  pair.append(make('dt', '', label), make('dd', '', milliseconds(value)));
+  pair.append(make('dt', '', step), make('dd', '', milliseconds(value)));
   return pair;
 }
 
@@ -121,14 +136,7 @@ function announce(words) {
 }
 
 /** Set an element's text; without any it is not shown. */
-export function say(element, text) {
+function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
   element.hidden = text === '';
-}
-
-function make(tag, className = '', text = '') {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.textContent = text;
-  return element;
 }

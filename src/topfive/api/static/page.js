@@ -1,32 +1,36 @@
-/** Takes a picture by choice, drop or paste, sends it, and has the answer shown. */
+/** Takes a picture by choice, camera, drop or paste, sends it, and has the answer shown. */
 
-import { checkHealth, isNews } from './health.js';
-import { say, showFailure, showPreview, showProgress, showResult } from './outcome.js';
+import './copy.js';
+import { askForKey, isHeld, isMissing, keyHeader, whenGiven } from './key.js';
+import { checkHealth } from './model.js';
+import { showFailure, showPreview, showProgress, showResult } from './outcome.js';
+import './snippets.js';
 import { isTooLarge, problemOfStatus, retryAfterS, sizeAndLimit } from './words.js';
 
 const $ = (id) => document.getElementById(id);
 const mostMb = Number(document.querySelector('main').dataset.maxUploadMb);
 
-// The picture shown, the request in flight, and the key, which is never stored.
-const now = { picture: null, running: null, apiKey: '' };
+// The picture shown, and the request in flight.
+const now = { picture: null, running: null };
 
 // Sending
 
 async function send(file, note = '') {
   const controller = begin();
+  const isCurrent = () => !controller.signal.aborted;
   showProgress(`${note}Looking at the picture …`);
   const started = performance.now();
   try {
     const response = await fetch('predict', { ...upload(file), signal: controller.signal });
     const body = await jsonOf(response);
-    if (controller.signal.aborted) return;
+    if (!isCurrent()) return;
     if (response.ok && Array.isArray(body?.predictions)) {
-      onAnswer(body, file, performance.now() - started);
+      await showResult(body, file, performance.now() - started, isCurrent);
     } else {
       onProblem(response, body, file);
     }
   } catch {
-    if (!controller.signal.aborted) onNoAnswer(file);
+    if (isCurrent()) onNoAnswer(file);
   } finally {
     if (now.running === controller) now.running = null;
   }
@@ -42,11 +46,7 @@ function begin() {
 function upload(file) {
   const body = new FormData();
   body.append('file', file, file.name || 'picture');
-  const headers = { Accept: 'application/json' };
-  // A key may be any text; a header's characters are bytes.
-  const bytes = new TextEncoder().encode(now.apiKey);
-  if (now.apiKey) headers.Authorization = `Bearer ${String.fromCharCode(...bytes)}`;
-  return { method: 'POST', body, headers };
+  return { method: 'POST', body, headers: { Accept: 'application/json', ...keyHeader() } };
 }
 
 async function jsonOf(response) {
@@ -58,12 +58,6 @@ async function jsonOf(response) {
   }
 }
 
-function onAnswer(body, file, elapsedMs) {
-  showResult(body, file, elapsedMs);
-  hideKeyForm();
-  if (isNews(body.model)) checkHealth();
-}
-
 function onProblem(response, body, file) {
   const isProblem = typeof body?.title === 'string' && typeof body.detail === 'string';
   const { title, detail } = isProblem ? body : problemOfStatus(response.status);
@@ -73,13 +67,13 @@ function onProblem(response, body, file) {
   const again = [408, 429].includes(response.status) || response.status >= 500;
   const waitS = retryAfterS(response.headers.get('Retry-After'));
   showFailure({ title, detail: wordsForPage(response.status, words, waitS), more }, { again, waitS });
-  if (response.status === 401) askForKey();
+  if ([401, 403].includes(response.status)) askForKey();
   if (response.status >= 500) checkHealth();
 }
 
 /** Words about headers are for programs: here is a field for the key, and a clock. */
 function wordsForPage(status, detail, waitS) {
-  if (status === 401) return now.apiKey ? 'The key you gave is not accepted.' : 'Type it in below.';
+  if (status === 401) return isHeld() ? 'The key you gave is not accepted.' : 'Type it in above.';
   return status === 429 && waitS > 0 ? '' : detail;
 }
 
@@ -103,11 +97,14 @@ async function take(files) {
   showPreview(file);
   const isReadable = await canBeRead(file);
   if (now.picture !== file) return;
-  if (isReadable) {
-    await send(file, files.length > 1 ? `Only the first of ${files.length} files is used. ` : '');
-  } else {
+  if (!isReadable) {
     const detail = 'It is a folder, or the file is gone. Choose a picture file.';
     showFailure({ title: 'This cannot be read.', detail });
+  } else if (isMissing()) {
+    showProgress('Type in your API key above. Then this picture is sent.');
+    askForKey();
+  } else {
+    await send(file, files.length > 1 ? `Only the first of ${files.length} files is used. ` : '');
   }
 }
 
@@ -120,16 +117,16 @@ async function canBeRead(file) {
   }
 }
 
-async function takeSample() {
+async function takeSample({ source, name }) {
   const controller = begin();
   try {
-    const response = await fetch('sample', { signal: controller.signal });
+    const response = await fetch(source, { signal: controller.signal });
     const content = await response.blob();
     if (controller.signal.aborted) return;
-    if (response.ok) await take([new File([content], 'sample.png', { type: content.type })]);
+    if (response.ok) await take([new File([content], name, { type: content.type })]);
     else showFailure(problemOfSample());
   } catch {
-    if (!controller.signal.aborted) showFailure(problemOfSample(), { again: false });
+    if (!controller.signal.aborted) showFailure(problemOfSample());
   }
 }
 
@@ -138,17 +135,29 @@ const problemOfSample = () => ({
   detail: 'Reload this page, or choose a picture of your own.',
 });
 
-$('file').addEventListener('change', () => {
-  const files = [...$('file').files];
-  $('file').value = ''; // so that the same file can be chosen again
-  take(files);
-});
+for (const input of [$('file'), $('camera')]) {
+  input.addEventListener('change', () => {
+    const files = [...input.files];
+    input.value = ''; // so that the same file can be chosen again
+    take(files);
+  });
+}
 
-$('sample')?.addEventListener('click', takeSample);
+// On the whole field: the samples change with the model.
+$('drop').addEventListener('click', ({ target }) => {
+  const button = target.closest('.sample');
+  if (button) takeSample(button.dataset);
+});
 
 $('again').addEventListener('click', () => {
   $('outcome').focus({ preventScroll: true }); // the button goes away
   take([now.picture]);
+});
+
+whenGiven(() => {
+  if (!now.picture) return $('file').focus();
+  $('outcome').focus({ preventScroll: true }); // the field goes away
+  return take([now.picture]);
 });
 
 document.addEventListener('paste', (event) => {
@@ -177,49 +186,8 @@ document.addEventListener('drop', (event) => {
   take([...event.dataTransfer.files]);
 });
 
-// The API key
-
-function askForKey() {
-  $('key-form').hidden = false;
-  $('key').focus();
-  $('key').select();
-  showCurl(true);
-}
-
-function hideKeyForm() {
-  const hadFocus = $('key-form').contains(document.activeElement);
-  $('key-form').hidden = true;
-  if (hadFocus) $('outcome').focus({ preventScroll: true });
-}
-
-$('key-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  now.apiKey = $('key').value.trim();
-  if (now.apiKey && now.picture) take([now.picture]);
+// The server's page is up to date; one that the browser kept for the Back button is not.
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) checkHealth();
 });
-
-// The curl line
-
-function showCurl(withKey) {
-  const key = withKey ? '-H "Authorization: Bearer $KEY" ' : '';
-  $('curl').textContent = `curl ${key}-F file=@photo.jpg ${new URL('predict', document.baseURI)}`;
-}
-
-async function copyCurl() {
-  try {
-    await navigator.clipboard.writeText($('curl').textContent);
-    return 'Copied.';
-  } catch {
-    // Only pages over HTTPS or on localhost may write to the clipboard.
-    getSelection().selectAllChildren($('curl'));
-    return 'Selected. Copy it with your keyboard.';
-  }
-}
-
-$('copy').addEventListener('click', async () => {
-  say($('copied'), '');
-  say($('copied'), await copyCurl());
-});
-
-showCurl(false);
-checkHealth();
+if ($('model').dataset.status !== 'healthy') checkHealth();
