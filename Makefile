@@ -20,7 +20,7 @@ TORCH_OPTIONS := --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check browser-test soak fuzz container-test screenshots digits lock docs clean
+.PHONY: help setup run test check browser-test soak compare fuzz container-test screenshots digits lock docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ browser-test: $(VENV)/.developing ## Test the page in headless Chromium
 
 soak: $(VENV)/.developing ## Measure robustness for half an hour: overload, slow clients, restarts, leaks
 	$(BIN)/python benchmarks/soak.py
+
+compare: $(VENV)/.developing ## Measure topfive beside LitServe and bare Flask apps; 25 minutes
+	$(BIN)/python benchmarks/compare.py
 
 fuzz: $(VENV)/.developing ## Fuzz decoding and requests for ten minutes
 	$(PIP) install --quiet -r requirements-fuzz.txt

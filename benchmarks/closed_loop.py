@@ -39,7 +39,14 @@ class LoopResult:
     answered_s: list[float] = field(default_factory=list)
     others_ms: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    started_at_s: float = 0.0
     duration_s: float = 0.0
+
+    @property
+    def throughput_per_s(self) -> float:
+        """Right answers per second, up to the last of them: one that never comes costs no rate."""
+        last_s = max(self.answered_s, default=self.started_at_s + self.duration_s)
+        return len(self.answered_s) / (last_s - self.started_at_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,7 @@ class ClosedLoop:
 
     def run(self) -> LoopResult:
         """Run until a limit is reached and everything under way is answered or timed out."""
-        started_at_s = time.perf_counter()
+        started_at_s = self._result.started_at_s = time.perf_counter()
         self._ends_at_s = started_at_s + self._limits.duration_s
         try:
             while self._start_idle_clients():

@@ -109,7 +109,7 @@ def _report(
         answered=len(result.latencies_ms),
         errors=dict(result.errors),
         duration_s=result.duration_s,
-        throughput_per_s=len(result.latencies_ms) / result.duration_s,
+        throughput_per_s=result.throughput_per_s,
         p50_ms=percentile(result.latencies_ms, 50),
         p99_ms=percentile(result.latencies_ms, 99),
         max_ms=percentile(result.latencies_ms, 100),

@@ -66,9 +66,9 @@ def describe_machine() -> dict[str, str]:
     }
 
 
-def describe_versions(python: Path) -> dict[str, str]:
+def describe_versions(python: Path, packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Ask the server's own Python for the versions it runs with."""
-    command: list[str | Path] = [python, "-c", VERSIONS_PROGRAM, *PACKAGES]
+    command: list[str | Path] = [python, "-c", VERSIONS_PROGRAM, *packages]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     pairs = (line.split(" ", 1) for line in answer.stdout.splitlines())
     return {"versions": ", ".join(f"{name} {version}" for name, version in pairs)}
@@ -76,13 +76,13 @@ def describe_versions(python: Path) -> dict[str, str]:
 
 def describe_settings(info: Mapping[str, Any]) -> dict[str, str]:
     """Take the settings that matter for speed from /info, at whatever depth they stand."""
-    found = {name: _find(info, name) for name in SETTINGS}
+    found = {name: find_setting(info, name) for name in SETTINGS}
     return {"settings": ", ".join(f"{name} {value}" for name, value in found.items())}
 
 
-def _find(node: object, name: str) -> object:
-    """Look for a key, the outermost first."""
-    level = [node]
+def find_setting(info: object, name: str) -> object:
+    """Look for a key at any depth, the outermost first."""
+    level = [info]
     while level:
         mappings = [one for one in level if isinstance(one, dict)]
         for mapping in mappings:

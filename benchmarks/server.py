@@ -1,17 +1,16 @@
-"""Start `topfive serve` on a free port, learn its address from its log, and stop it again."""
+"""Start a server, as a rule `topfive serve` on a free port, wait for its answers, and stop it."""
 
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from process_tree import read_tree
 from uploads import Address, ask, parse_local_url
 
 START_TIMEOUT_S = 300.0
@@ -64,33 +63,53 @@ def is_ready(address: Address) -> bool:
 
 @contextmanager
 def serving(plan: ServerPlan) -> Iterator[Server]:
-    """Run a server during a block; it is stopped by its own process id whatever happens.
+    """Run topfive during a block; its address is read from its log.
 
     Raises ServerFailedError if it does not start, or ended before the block did.
     """
-    log = plan.folder / "server.log"
+    # Elsewhere than in the repository, so that no .env is read.
+    with running([plan.script, "serve"], plan.settings, plan.folder, _find_address) as server:
+        yield server
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    settings: Mapping[str, str],
+    folder: Path,
+    find_address: Callable[[Path], Address | None],
+    *,
+    stop_signal: int = signal.SIGTERM,
+) -> Iterator[Server]:
+    """Run any server during a block, in `folder`, where its log lies too.
+
+    `find_address` is asked with the log until it knows the address. The server is stopped by its
+    own process ids whatever happens. Raises ServerFailedError as `serving` does.
+    """
+    log = folder / "server.log"
     started_at_s = time.perf_counter()
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [plan.script, "serve"],
-            # Elsewhere than in the repository, so that no .env is read.
-            cwd=plan.folder,
-            env=_environment(plan.settings),
+            command,
+            cwd=folder,
+            env=clean_environment(settings),
             stdin=subprocess.DEVNULL,
             stdout=stderr,
             stderr=stderr,
+            # A group of its own, by which whatever outlives its parent is found.
+            process_group=0,
         )
     try:
-        address = _poll(process, log, lambda: _find_address(log))
+        address = _poll(process, log, lambda: find_address(log))
         yield Server(process, log, started_at_s, address)
         if process.poll() is not None:
             # Figures of a server that was no longer there would look like its failures.
             raise ServerFailedError(f"the server ended while it was measured:\n{_tail(log)}")
     finally:
-        _stop(process)
+        _stop(process, stop_signal)
 
 
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Keep the caller's environment, without what would set the server up differently."""
     kept = {
         key: value
@@ -127,15 +146,11 @@ def _find_address(log: Path) -> Address | None:
     return None
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to stop; end what is left of it by its ids when it does not."""
+def _stop(process: subprocess.Popen[bytes], stop_signal: int) -> None:
+    """Ask the server to stop; end what is left of it by its group when it does not."""
+    process.send_signal(stop_signal)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT_S)
     with suppress(ProcessLookupError):
-        tree = list(read_tree(process.pid))
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            for pid in tree:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
