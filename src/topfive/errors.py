@@ -25,10 +25,14 @@
     │   ├── OutOfMemory            503 out_of_memory
     │   └── DeadlineExceeded       504 deadline_exceeded
     └── OperatorError              told to whoever runs the service, never to a caller
-        ├── SettingsError          a setting is wrong
-        ├── WeightsRefused         weights are missing, damaged or not plain data
-        ├── BundleRefused          a bundle is missing, damaged or of another layout
-        └── EngineRefused          an engine cannot run, or disagrees with the reference
+        ├── WeightsUnreachable     weights cannot be downloaded now; tried again
+        ├── BundleMissing          a bundle is not there and cannot be made now; tried again
+        └── Mistake                waiting cannot heal it; stops the start, exit code 2
+            ├── SettingsError      a setting is wrong
+            ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
+            ├── LabelsRefused      labels are missing or do not fit
+            ├── BundleRefused      a bundle is missing, damaged or of another layout
+            └── EngineRefused      an engine cannot run, or disagrees with the reference
 
 A code is the same word in the JSON, the log line, the metric label and the docs anchor.
 """
@@ -37,6 +41,7 @@ from typing import ClassVar
 
 __all__ = [
     "FAILURES",
+    "BundleMissing",
     "BundleRefused",
     "DeadlineExceeded",
     "EmptyFile",
@@ -48,9 +53,11 @@ __all__ = [
     "InternalError",
     "InvalidImage",
     "InvalidParameter",
+    "LabelsRefused",
     "MalformedRequest",
     "MethodNotAllowed",
     "MissingFile",
+    "Mistake",
     "ModelNotFound",
     "ModelUnavailable",
     "NotFound",
@@ -66,6 +73,7 @@ __all__ = [
     "UnsupportedMediaType",
     "UploadTooSlow",
     "WeightsRefused",
+    "WeightsUnreachable",
 ]
 
 
@@ -229,17 +237,47 @@ class OperatorError(TopfiveError):
     """Something that whoever runs the service must mend; the message says how."""
 
 
-class SettingsError(OperatorError):
+class WeightsUnreachable(OperatorError):
+    """Weights cannot be downloaded at this moment; trying again may help."""
+
+
+class BundleMissing(OperatorError):
+    """A bundle is not there and cannot be made at this moment; trying again may help."""
+
+
+class Mistake(OperatorError):
+    """Something that waiting cannot heal: it stops the start, with exit code 2."""
+
+
+class SettingsError(Mistake):
     """One or more settings are wrong."""
 
 
-class WeightsRefused(OperatorError):
+class WeightsRefused(Mistake):
     """A weights file is missing, damaged, of another model or not plain data."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(_cut(message))
 
-class BundleRefused(OperatorError):
+
+class LabelsRefused(Mistake):
+    """A labels file is missing, cannot be read or does not fit the model."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_cut(message))
+
+
+class BundleRefused(Mistake):
     """A bundle is missing, damaged or of a layout this version does not read."""
 
 
-class EngineRefused(OperatorError):
+class EngineRefused(Mistake):
     """An engine cannot run here, or disagrees with the reference."""
+
+
+# Enough for what is wrong and what to do; a longer message is not read.
+_MOST_CHARACTERS = 300
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _MOST_CHARACTERS else message[: _MOST_CHARACTERS - 1] + "…"

@@ -42,9 +42,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The most likely classes of one picture, best first."""
+    """The most likely classes of one picture, best first; `is_degraded` if a stand-in answered."""
 
     model: ModelRef
     classes: tuple[ClassScore, ...]
     image: ImageInfo
     timings: Timings
+    is_degraded: bool = False

@@ -143,7 +143,8 @@ class Service:
                 queue_ms = (perf_counter() - waiting_since) * 1000
                 found = classifier.classify(upload, top_k)
         total_ms = (perf_counter() - started) * 1000
-        return _prediction(classifier, found, queue_ms, total_ms)
+        is_degraded = self._catalog.is_stand_in(classifier)
+        return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
 
     def health(self) -> Health:
         """Tell whether the service can classify, and with what."""
@@ -328,7 +329,7 @@ def _status(state: CatalogState) -> str:
 
 
 def _prediction(
-    classifier: Classifier, found: Classified, queue_ms: float, total_ms: float
+    classifier: Classifier, found: Classified, queue_ms: float, total_ms: float, is_degraded: bool
 ) -> Prediction:
     timings = Timings(queue_ms, found.decode_ms, found.preprocess_ms, found.inference_ms, total_ms)
-    return Prediction(classifier.ref, found.classes, found.image, timings)
+    return Prediction(classifier.ref, found.classes, found.image, timings, is_degraded)

@@ -1,7 +1,8 @@
 """The settings: read once from the environment and `.env`, checked all at once, then frozen."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +11,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from topfive.admission.keys import ApiKey, parse_api_keys
+from topfive.bundles.manifest import Channels, check_name
+from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.engines.contract import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
@@ -33,8 +36,17 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _read_with(parse: Callable[[str], Channels]) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        return parse(value) if isinstance(value, str) and value else _empty_is_none(value)
+
+    return read
+
+
 OptionalInt = Annotated[int | None, BeforeValidator(_empty_is_none)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
+OptionalMean = Annotated[Channels | None, BeforeValidator(_read_with(parse_mean))]
+OptionalStd = Annotated[Channels | None, BeforeValidator(_read_with(parse_std))]
 Word = BeforeValidator(_lower)
 
 
@@ -47,23 +59,59 @@ class Settings(BaseModel):
         "mobilenet_v2",
         min_length=1,
         description="The model to serve: `mobilenet_v2`, `resnet50`, `digits` (shipped inside, "
-        "knows the ten digits), or the path of a bundle directory.",
+        "knows the ten digits), the name of a model of your own that `topfive pull` has made, or "
+        "the path of a bundle directory. Where WEIGHTS is set: the architecture they are of.",
     )
     fallback_model: str = Field(
         "",
-        description="The model that serves while the wanted one could not be loaded, for example "
-        "`digits`. Empty: none. `make run` sets `digits`.",
+        description="The model that stands in while an official one cannot be downloaded, for "
+        "example `digits`. It never stands in for weights of your own. Empty: none. `make run` "
+        "sets `digits`.",
     )
     weights: str = Field(
         "",
         description="Where MODEL's weights come from instead of torchvision's official ones: a "
-        "local `.pth` or `.safetensors` file, or an http(s) URL of one.",
+        "local `.pth` or `.safetensors` file, or an http(s) URL of one, which is downloaded once. "
+        "It makes a model of your own, unless the file is the official one.",
+    )
+    model_name: str = Field(
+        "",
+        description="What a model of your own is called: small letters, digits, `.`, `_` and `-`. "
+        "Empty: as its weights' file. An official name is for the official weights alone.",
     )
     labels: OptionalPath = Field(
         None,
         description="A text file with one class name a line, for WEIGHTS with classes of your "
         "own. Empty: ImageNet's names.",
     )
+    input_resize: OptionalInt = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="The length in pixels to which a picture's shorter side is resized, where "
+        "WEIGHTS were trained with another than torchvision's for MODEL (232).",
+    )
+    input_crop: OptionalInt = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="The side in pixels of the square that is then cut from the middle. Empty: "
+        "torchvision's for MODEL (224).",
+    )
+    input_mean: OptionalMean = Field(
+        None,
+        description="The mean that is taken off each RGB channel of 0 to 1, as in `0.5,0.5,0.5`. "
+        "Empty: ImageNet's (`0.485,0.456,0.406`).",
+    )
+    input_std: OptionalStd = Field(
+        None,
+        description="The standard deviation by which each channel is then divided. Empty: "
+        "ImageNet's (`0.229,0.224,0.225`).",
+    )
+    input_interpolation: Annotated[
+        Literal["nearest", "bilinear", "bicubic"] | None, BeforeValidator(_empty_is_none), Word
+    ] = Field(None, description="How pictures are resized: `nearest`, `bilinear` or `bicubic`. "
+              "Empty: `bilinear`.")  # fmt: skip
     models_dir: Path = Field(
         Path("models"), description="The directory in which bundles are made and looked for."
     )
@@ -182,6 +230,11 @@ class Settings(BaseModel):
         "`false`: the log does not, and `topfive_confidence` is not measured either.",
     )
 
+    @field_validator("model_name")
+    @classmethod
+    def _model_name_can_be_used(cls, name: str) -> str:
+        return check_name(name) if name else name
+
     @field_validator("api_keys")
     @classmethod
     def _api_keys_can_be_read(cls, text: str) -> str:
@@ -212,6 +265,17 @@ class Settings(BaseModel):
         return ImageLimits(self.max_upload_bytes, self.max_pixels)
 
     @property
+    def recipe(self) -> RecipeOptions:
+        """What is changed of the model's input recipe."""
+        return RecipeOptions(
+            resize=self.input_resize,
+            crop=self.input_crop,
+            interpolation=self.input_interpolation,
+            mean=self.input_mean,
+            std=self.input_std,
+        )
+
+    @property
     def sizing_options(self) -> SizingOptions:
         """What is fixed of workers, slots and queue."""
         return SizingOptions(self.workers, self.slots, self.queue)
@@ -236,13 +300,31 @@ class Settings(BaseModel):
         return EngineOptions(self.engine, self.precision, slots)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """Settings as they were read: a wrong one has its default here, and a line in `problems`."""
+
+    settings: Settings
+    problems: tuple[str, ...]
+    wrong_fields: frozenset[str]
+
+
 def read_settings(dotenv_file: Path = Path(".env")) -> Settings:
     """Read the settings from the environment, then from `.env`.
 
     Raises SettingsError that names every bad or unknown variable at once.
     """
-    from_file = {key: value or "" for key, value in dotenv_values(dotenv_file).items()}
-    return parse_settings({**from_file, **os.environ})
+    return parse_settings(_environment(dotenv_file))
+
+
+def look_at_settings(dotenv_file: Path = Path(".env")) -> ReadSettings:
+    """Read the settings as `read_settings` does, but tell what is wrong instead of raising."""
+    return _parse(_environment(dotenv_file))
+
+
+def inherits_sockets() -> bool:
+    """Tell whether listening sockets are handed over, by systemd or by a former Gunicorn."""
+    return bool({"LISTEN_FDS", "GUNICORN_FD"} & os.environ.keys())
 
 
 def parse_settings(environment: Mapping[str, str]) -> Settings:
@@ -250,17 +332,35 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
 
     Raises SettingsError that names every bad or unknown variable at once.
     """
+    found = _parse(environment)
+    if found.problems:
+        lines = "\n".join(f"  {line}" for line in found.problems)
+        raise SettingsError(f"These settings are wrong:\n{lines}")
+    return found.settings
+
+
+def _environment(dotenv_file: Path) -> dict[str, str]:
+    from_file = {key: value or "" for key, value in dotenv_values(dotenv_file).items()}
+    return {**from_file, **os.environ}
+
+
+def _parse(environment: Mapping[str, str]) -> ReadSettings:
     names = {field: name for name, field in STANDARD_NAMES.items() if environment.get(name)}
     names |= {
         name.removeprefix(PREFIX).lower(): name
         for name in environment
         if name.startswith(PREFIX) and name not in RESERVED_NAMES
     }
+    values = {field: environment[name] for field, name in names.items()}
     try:
-        return Settings.model_validate({field: environment[name] for field, name in names.items()})
+        return ReadSettings(Settings.model_validate(values), (), frozenset())
     except ValidationError as error:
-        # The library's own text would quote values, and some of them are secrets.
-        raise SettingsError(_describe(error, names)) from None
+        found = error.errors(include_url=False)
+    # The library's own text would quote values, and some of them are secrets.
+    problems = tuple(sorted(_describe_one(one, names) for one in found))
+    wrong = frozenset(str(one["loc"][0]) for one in found)
+    rest = {field: value for field, value in values.items() if field not in wrong}
+    return ReadSettings(Settings.model_validate(rest), problems, wrong)
 
 
 def variable_name(field: str) -> str:
@@ -272,16 +372,12 @@ def variable_name(field: str) -> str:
 RESERVED_NAMES = frozenset({"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS", "TOPFIVE_DOMAIN"})
 
 
-def _describe(error: ValidationError, names: Mapping[str, str]) -> str:
-    lines = [_describe_one(one, names) for one in error.errors(include_url=False)]
-    return "These settings are wrong:\n" + "\n".join(f"  {line}" for line in sorted(lines))
-
-
 def _describe_one(problem: Any, names: Mapping[str, str]) -> str:
     field = str(problem["loc"][0])
     name = names.get(field) or variable_name(field)
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
+    message = problem["msg"].removeprefix("Value error, ")
     if field in ("api_keys", "rate_limit_storage"):
-        return f"{name}: {problem['msg']}"
-    return f"{name}={problem['input']!r}: {problem['msg']}"
+        return f"{name}: {message}"
+    return f"{name}={problem['input']!r}: {message}"

@@ -1,20 +1,17 @@
 """The joining place: settings in, a running service out."""
 
+from collections.abc import Sequence
+
 from topfive import __version__
 from topfive.admission.capacity import Gate
 from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog
-from topfive.catalog.loader import (
-    LoadOptions,
-    ModelOptions,
-    explain,
-    load_present,
-    model_name,
-    obtain_model,
-)
+from topfive.catalog.loader import LoadOptions, explain, load_present, obtain_model
+from topfive.catalog.mistakes import find_mistakes
 from topfive.catalog.recovery import Backoff, Recovery
+from topfive.catalog.wanted import ModelOptions, wanted_name
 from topfive.classify.classifier import Classifier
-from topfive.errors import OperatorError
+from topfive.errors import Mistake, OperatorError, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.service import Service, ServiceLimits
@@ -24,14 +21,17 @@ from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
 
 
-def build_service(settings: Settings, *, is_watched: bool = False) -> Service:
+def build_service(
+    settings: Settings, *, is_watched: bool = False, refusal: OperatorError | None = None
+) -> Service:
     """Build a service and load its model; what cannot be loaded leaves it degraded or unavailable.
 
-    With `is_watched` it keeps metrics, and sends traces where settings say so. Never raises for a
-    missing model: the service keeps trying in the background.
+    With `is_watched` it keeps metrics, and sends traces where settings say so. `refusal` is why
+    the model could not be made before, where that was tried. Never raises for a missing model: the
+    service keeps trying in the background where that can help.
     """
     sizing = choose_sizing(settings)
-    catalog = Catalog(model_name(settings.model))
+    catalog = Catalog(wanted_name(wanted_model(settings)))
     limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
     gate, memory = Gate(sizing.slots, sizing.queue), MemoryBudget(sizing.decoding_bytes)
     metrics = _open_metrics(settings) if is_watched else NoMetrics()
@@ -42,15 +42,42 @@ def build_service(settings: Settings, *, is_watched: bool = False) -> Service:
     )
     try:
         _publish(catalog, load_present(wanted_model(settings), how))
+    except Mistake as mistake:
+        _give_up(catalog, mistake)
     except OperatorError as error:
-        _log_refusal(error, wait_s=Backoff().wait_s(1))
-        _publish_fallback(catalog, settings, how, error)
+        cause = refusal or error
+        _refuse(catalog, cause, Backoff().wait_s(1))
+        _publish_fallback(catalog, settings, how, cause)
         service.recover_with(_start_recovery(catalog, settings, how))
     return service
 
 
 def _open_metrics(settings: Settings) -> Metrics:
     return open_metrics(settings.metrics_dir, has_confidence=settings.log_classes)
+
+
+def refuse_mistakes(settings: Settings) -> None:
+    """Raise SettingsError with all that is wrong with the model and that waiting cannot heal."""
+    problems = model_mistakes(settings)
+    if problems:
+        raise SettingsError(list_problems(problems))
+
+
+def model_mistakes(settings: Settings) -> list[str]:
+    """List what is wrong with the model and its engine, before anything is loaded or fetched."""
+    return find_mistakes(
+        wanted_model(settings),
+        settings.fallback_model,
+        settings.engine_options(1),
+        probe_machine().cpu_flags,
+    )
+
+
+def list_problems(problems: Sequence[str]) -> str:
+    """Write one problem as it is, several as a list."""
+    if len(problems) == 1:
+        return problems[0]
+    return "topfive cannot start:\n" + "\n".join(f"  {one}" for one in problems)
 
 
 def _open_traces(settings: Settings) -> Traces:
@@ -66,7 +93,14 @@ def choose_sizing(settings: Settings) -> Sizing:
 
 def wanted_model(settings: Settings) -> ModelOptions:
     """Gather what settings say of the wanted model."""
-    return ModelOptions(settings.model, settings.weights, settings.labels, settings.models_dir)
+    return ModelOptions(
+        settings.model,
+        settings.weights,
+        settings.labels,
+        settings.models_dir,
+        settings.model_name,
+        settings.recipe,
+    )
 
 
 def _publish(catalog: Catalog, classifier: Classifier) -> None:
@@ -83,31 +117,48 @@ def _publish(catalog: Catalog, classifier: Classifier) -> None:
 def _publish_fallback(
     catalog: Catalog, settings: Settings, how: LoadOptions, cause: OperatorError
 ) -> None:
-    catalog.explain(explain(cause, catalog.wanted))
-    if not settings.fallback_model:
+    """Let the fallback stand in for an official model; for one of one's own nothing does."""
+    if settings.fallback_model and wanted_model(settings).is_official:
+        options = ModelOptions(settings.fallback_model, "", None, settings.models_dir)
+        try:
+            classifier = load_present(options, how)
+        except OperatorError as error:
+            get_logger().error("fallback_refused", model=options.model, reason=str(error))
+        else:
+            catalog.publish_fallback(classifier, explain(cause, catalog.wanted))
+    _tell_what_answers(catalog, cause)
+
+
+def _tell_what_answers(catalog: Catalog, cause: OperatorError) -> None:
+    stand_in = catalog.state.serving
+    if stand_in is None:
         get_logger().error("model_unavailable", model=catalog.wanted, reason=str(cause))
         return
-    options = ModelOptions(settings.fallback_model, "", None, settings.models_dir)
-    try:
-        classifier = load_present(options, how)
-    except OperatorError as error:
-        get_logger().error("fallback_refused", model=settings.fallback_model, reason=str(error))
-        return
-    catalog.publish_fallback(classifier, explain(cause, catalog.wanted))
     get_logger().warning(
-        "model_degraded", model=catalog.wanted, serving=classifier.ref.name, reason=str(cause)
+        "model_degraded", model=catalog.wanted, serving=stand_in.ref.name, reason=str(cause)
     )
 
 
 def _start_recovery(catalog: Catalog, settings: Settings, how: LoadOptions) -> Recovery:
     recovery = Recovery(
         attempt=lambda: _publish(catalog, obtain_model(wanted_model(settings), how)),
-        on_failure=_log_refusal,
+        on_failure=lambda error, wait_s: _refuse(catalog, error, wait_s),
         backoff=Backoff(),
     )
     recovery.start()
     return recovery
 
 
-def _log_refusal(error: OperatorError, wait_s: float) -> None:
+def _refuse(catalog: Catalog, error: OperatorError, wait_s: float | None) -> None:
+    """Log why the model does not serve and when it is tried again, and say it in public words."""
+    if wait_s is None:
+        _give_up(catalog, error)
+        return
     get_logger().warning("model_refused", reason=str(error), retry_in_s=wait_s)
+    catalog.explain(explain(error, catalog.wanted))
+
+
+def _give_up(catalog: Catalog, error: OperatorError) -> None:
+    """Say why the model does not serve, where it is not tried again."""
+    catalog.explain(explain(error, catalog.wanted))
+    _tell_what_answers(catalog, error)

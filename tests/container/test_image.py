@@ -67,7 +67,7 @@ def test_resnet50_serves_from_its_image(engine: Engine, resnet50_image: str) -> 
     """The image serves the model that it holds, without being told."""
     with engine.running(resnet50_image, "--memory=2g") as running:
         health = running.server.get("/health").json
-        assert (health["status"], health["model"]) == ("healthy", "resnet50")
+        assert (health["status"], health["model"]) == ("healthy", "resnet50-custom")
         assert running.server.upload(jpeg()).status == 200
 
 

@@ -156,7 +156,7 @@ def test_classify_without_a_model_says_so(tmp_path: Path, pictures: Path) -> Non
 def test_pull_of_an_unknown_name_is_one_plain_line(tmp_path: Path, name: str) -> None:
     """A model that nobody knows is refused in one line that names those there are."""
     done = topfive(tmp_path, "pull", name)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "mobilenet_v2, resnet50" in done.stderr
     assert not list(tmp_path.iterdir())
@@ -184,7 +184,7 @@ def test_every_bad_setting_is_named_and_no_secret(tmp_path: Path) -> None:
         "api_keyz": "1",
     }
     done = topfive(tmp_path, "serve", **wrong)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     for name in wrong:
         assert f"TOPFIVE_{name.upper()}" in done.stderr
     assert "my-secret-key" not in done.stderr

@@ -30,9 +30,10 @@ def photos(real_photos: Path) -> list[Photo]:
 @pytest.fixture(scope="session")
 def real_bundle(real_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle pulled from the real weights."""
-    from topfive.training.pull import PullOptions, pull_bundle
+    from topfive.catalog.wanted import ModelOptions
+    from topfive.training.pull import pull_bundle
 
     root = tmp_path_factory.mktemp("real")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
-        return open_bundle(pull_bundle(PullOptions("mobilenet_v2", str(real_weights), None, root)))
+        return open_bundle(pull_bundle(ModelOptions("mobilenet_v2", str(real_weights), None, root)))

@@ -28,6 +28,7 @@ from topfive.errors import (
     Overloaded,
     ShuttingDown,
     UnsupportedFormat,
+    WeightsUnreachable,
 )
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
@@ -358,15 +359,33 @@ def test_wiring_joins_a_service_that_predicts(tiny_folder, tmp_path):
         service.close()
 
 
-def test_wiring_serves_the_fallback_while_the_model_is_missing(tiny_folder, tmp_path):
-    """Without the wanted model the stand-in answers, and the reason is fit for anyone."""
+def test_wiring_serves_the_fallback_while_an_official_model_is_missing(tiny_folder, tmp_path):
+    """Without the wanted model the stand-in answers, and says that it is one."""
+    settings = _settings(
+        "mobilenet_v2", TOPFIVE_FALLBACK_MODEL=str(tiny_folder), TOPFIVE_MODELS_DIR=str(tmp_path)
+    )
+    service = build_service(settings, refusal=WeightsUnreachable("No route to secret-host."))
+    try:
+        health = service.health()
+        assert (health.status, health.model) == ("degraded", "tiny")
+        assert health.reason == (
+            "The weights of mobilenet_v2 could not be downloaded. "
+            "The service keeps trying; its log says more."
+        )
+        found = service.predict(pictures.png(), _later())
+        assert (found.model.name, found.is_degraded) == ("tiny", True)
+    finally:
+        service.close()
+
+
+def test_no_fallback_stands_in_for_what_waiting_cannot_heal(tiny_folder, tmp_path):
+    """A bundle that is not there is told in words fit for anyone, and nothing else answers."""
     missing = tmp_path / "secret-place" / "wanted"
     service = build_service(_settings(missing, TOPFIVE_FALLBACK_MODEL=str(tiny_folder)))
     try:
         health = service.health()
-        assert (health.status, health.model) == ("degraded", "tiny")
+        assert (health.status, health.model) == ("unavailable", "wanted")
         assert health.reason == "The bundle of wanted is damaged. The service's log says more."
-        assert service.predict(pictures.png(), _later()).model.name == "tiny"
     finally:
         service.close()
 

@@ -19,6 +19,7 @@ from topfive.api.quota import limit_rate
 from topfive.api.request import keep_request_record, mount_service, mounted_service
 from topfive.api.schemas import Problem
 from topfive.api.upload import PictureRequest
+from topfive.errors import OperatorError
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
 from topfive.telemetry.logs import configure_logs
@@ -41,10 +42,15 @@ class App(OpenAPI):
         return mounted_service(self)
 
 
-def create_app(settings: Settings | None = None, service: Service | None = None) -> App:
+def create_app(
+    settings: Settings | None = None,
+    service: Service | None = None,
+    refusal: OperatorError | None = None,
+) -> App:
     """Build the app with its model loaded; call it once in each worker, after the fork.
 
-    Raises SettingsError if a setting is wrong.
+    `refusal` is why the model could not be made before the fork, where that was tried. Raises
+    SettingsError if a setting is wrong.
     """
     settings = settings or read_settings()
     configure_logs(settings.log_options)
@@ -63,7 +69,8 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
-    mount_service(app, service or build_service(settings, is_watched=True), settings)
+    service = service or build_service(settings, is_watched=True, refusal=refusal)
+    mount_service(app, service, settings)
     mount_keys(app, settings)
     _register(app, settings)
     if settings.trusted_proxies:

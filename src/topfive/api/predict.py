@@ -10,7 +10,7 @@ from topfive.api.errors import ANY_ROUTE, problem_responses
 from topfive.api.fields import read_fields
 from topfive.api.openapi import CODE_SAMPLES, picture_body, query_parameters
 from topfive.api.request import client_has_gone, current_record, current_service
-from topfive.api.schemas import PredictFields, PredictionOut, prediction_out
+from topfive.api.schemas import PredictFields, PredictionOut, prediction_headers, prediction_out
 from topfive.api.upload import read_upload
 from topfive.predictions import Timings
 
@@ -62,7 +62,10 @@ def predict() -> Response:
     return Response(
         body,
         mimetype="application/json",
-        headers={"Server-Timing": _server_timing(prediction.timings)},
+        headers={
+            "Server-Timing": _server_timing(prediction.timings),
+            **prediction_headers(prediction),
+        },
     )
 
 

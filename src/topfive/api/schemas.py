@@ -11,6 +11,7 @@ from topfive.predictions import Prediction
 
 # Where the failures are described; each has its code as an anchor there.
 DOCS_PATH = "/docs/errors"
+DEGRADED_HEADER = "X-Topfive-Degraded"
 
 
 class Shape(BaseModel):
@@ -193,7 +194,13 @@ def prediction_out(prediction: Prediction, request_id: str) -> PredictionOut:
             inference=round(timings.inference_ms, 2),
             total=round(timings.total_ms, 2),
         ),
+        degraded=prediction.is_degraded or None,
     )
+
+
+def prediction_headers(prediction: Prediction) -> dict[str, str]:
+    """Make the headers that say who answered: a fallback does not go unseen."""
+    return {DEGRADED_HEADER: "true"} if prediction.is_degraded else {}
 
 
 def problem_out(failure: Failure, request_id: str) -> Problem:

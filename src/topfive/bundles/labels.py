@@ -1,21 +1,66 @@
 """The classes' names, one a line, in the order of the model's outputs."""
 
-from topfive.errors import BundleRefused
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from topfive.errors import LabelsRefused
 
 
-def parse_labels(text: str, classes: int) -> tuple[str, ...]:
-    """Read `classes` names from a labels file.
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Read the names in a labels file; raises LabelsRefused if it cannot be read or has none."""
+    try:
+        # Editors on Windows begin a text file with a byte order mark.
+        return parse_labels(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise LabelsRefused(
+            f"The labels file {_shown(path)} cannot be read: {error.strerror}. "
+            "Check TOPFIVE_LABELS."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LabelsRefused(
+            f"The labels file {_shown(path)} cannot be read: it is not UTF-8 text."
+        ) from error
 
-    Raises BundleRefused if there are more or fewer, or an empty one.
-    """
+
+def parse_labels(text: str) -> tuple[str, ...]:
+    """Read names, one a line; raises LabelsRefused if there is none, or an empty one."""
     labels = tuple(line.strip() for line in text.splitlines())
-    if len(labels) != classes:
-        raise BundleRefused(f"The labels file has {len(labels)} names for {classes} classes.")
+    if not labels:
+        raise LabelsRefused("The labels file is empty. It needs one class name a line.")
     if "" in labels:
-        raise BundleRefused(f"The labels file has no name in line {labels.index('') + 1}.")
+        raise LabelsRefused(
+            f"The labels file has no name in line {labels.index('') + 1}. "
+            "It needs one class name a line, and no empty lines."
+        )
     return labels
+
+
+def require_count(labels: tuple[str, ...], classes: int) -> None:
+    """Do nothing if there is a name for each class; raises LabelsRefused otherwise."""
+    if len(labels) != classes:
+        names = "1 name" if len(labels) == 1 else f"{len(labels)} names"
+        raise LabelsRefused(
+            f"The labels file has {names} for {classes} classes. It needs one line for each class, "
+            "in the order of the model's outputs."
+        )
+
+
+def repeated_labels(labels: tuple[str, ...]) -> list[str]:
+    """List the names that more than one class has."""
+    return [name for name, count in Counter(labels).items() if count > 1]
 
 
 def format_labels(labels: tuple[str, ...]) -> str:
     """Write names as a labels file."""
     return "".join(f"{label}\n" for label in labels)
+
+
+def hash_labels(labels: tuple[str, ...]) -> str:
+    """Compute the sha256, in hex, of the labels file that a bundle of these names holds."""
+    return hashlib.sha256(format_labels(labels).encode()).hexdigest()
+
+
+def _shown(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 100 else f"…{text[-99:]}"

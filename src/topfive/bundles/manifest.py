@@ -1,5 +1,6 @@
 """What `bundle.json` says: everything about a model but its numbers."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +25,16 @@ def _all_positive(values: Channels) -> Channels:
     if min(values) <= 0:
         raise ValueError("every value must be positive")
     return values
+
+
+def check_name(name: str) -> str:
+    """Give a name back that a bundle can have; raises ValueError for any other."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError(
+            "a name has small letters, digits, `.`, `_` and `-`, begins with a letter or digit and "
+            "is at most 64 long"
+        )
+    return name
 
 
 class _Part(BaseModel):

@@ -1,17 +1,21 @@
 """Where weights come from, as a bundle's manifest records it: never a path of this machine."""
 
+import hashlib
+import re
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from topfive.bundles.manifest import InputSection
+from topfive.bundles.official import OFFICIAL_NAMES
 from topfive.bundles.store import hash_file
 from topfive.errors import WeightsRefused
 
+WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
+
 _URL_SCHEMES = ("http://", "https://")
 _LOCAL = "local:"
-
-
-def content_version(path: Path) -> str:
-    """Name a version after a weights file's content."""
-    return f"sha256-{hash_file(path)[:12]}"
+_MOST_NAME_CHARACTERS = 64
 
 
 def is_url(weights: str) -> bool:
@@ -19,14 +23,81 @@ def is_url(weights: str) -> bool:
     return weights.startswith(_URL_SCHEMES)
 
 
+def check_weights(weights: str) -> None:
+    """Look whether weights can be what they are said to be, without reading them.
+
+    Raises WeightsRefused if a local file is missing, or a URL cannot be one of weights.
+    """
+    if is_url(weights):
+        if Path(urlsplit(weights).path).suffix not in WEIGHTS_SUFFIXES:
+            raise WeightsRefused(
+                f"{shown(weights)} does not end in one of {', '.join(WEIGHTS_SUFFIXES)}."
+            )
+    elif "://" in weights:
+        raise WeightsRefused(
+            f"{shown(weights)} is not a local file, nor an address that begins with http:// or "
+            "https://. Check TOPFIVE_WEIGHTS."
+        )
+    elif not Path(weights).is_file():
+        raise WeightsRefused(f"There is no weights file {shown(weights)}. Check TOPFIVE_WEIGHTS.")
+
+
+def hash_weights(path: Path) -> str:
+    """Compute the sha256, in hex, of a local weights file; once as long as it does not change.
+
+    Raises WeightsRefused if it cannot be read.
+    """
+    try:
+        state = path.stat()
+        # What the parent has computed its workers inherit, so that none reads the file again.
+        return _hash_unchanged(path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise WeightsRefused(
+            f"The weights file {shown(path)} cannot be read: {error.strerror}."
+        ) from error
+
+
 def given_source(weights: str) -> str:
-    """Name the source of given weights: the URL itself, or a local file's content.
+    """Name the source of given weights: the URL, or a local file's content.
 
     Raises WeightsRefused if the local file is missing.
     """
+    check_weights(weights)
     if is_url(weights):
-        return weights
-    path = Path(weights)
-    if not path.is_file():
-        raise WeightsRefused(f"There is no weights file {path}. Check TOPFIVE_WEIGHTS.")
-    return _LOCAL + content_version(path)
+        # Anyone may read where a served model comes from, and a query can hold a signature.
+        query = urlsplit(weights).query
+        mark = f"?sha256-{hashlib.sha256(query.encode()).hexdigest()[:12]}" if query else ""
+        return _without_secrets(weights) + mark
+    return f"{_LOCAL}sha256-{hash_weights(Path(weights))[:12]}"
+
+
+def content_version(weights_sha256: str, labels_sha256: str, recipe: InputSection) -> str:
+    """Name a version after its weights, labels and recipe: a change of any gives another."""
+    parts = f"{weights_sha256}\n{labels_sha256}\n{recipe.model_dump_json()}"
+    return f"sha256-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+
+
+def derive_name(weights: str, architecture: str) -> str:
+    """Make a name for a model of one's own from its weights' file name; never an official one."""
+    last = unquote(urlsplit(weights).path) if is_url(weights) else weights
+    stem = Path(last.lower()).stem
+    name = re.sub(r"[^a-z0-9._-]+", "-", stem).lstrip("._-")[:_MOST_NAME_CHARACTERS]
+    if not name:
+        return f"{architecture}-custom"
+    return f"{name}-custom" if name in OFFICIAL_NAMES else name
+
+
+def shown(weights: Path | str) -> str:
+    """Shorten a path or URL for a message; of a URL no user, password or query is shown."""
+    text = _without_secrets(str(weights)) if is_url(str(weights)) else str(weights)
+    return text if len(text) <= 100 else f"…{text[-99:]}"
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@lru_cache(maxsize=8)
+def _hash_unchanged(path: Path, _inode: int, _size_bytes: int, _mtime_ns: int) -> str:
+    return hash_file(path)

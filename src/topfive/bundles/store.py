@@ -1,10 +1,11 @@
 """Bundles on disk: `<root>/<name>/<version>/`, found by listing, never by joining names."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from topfive.bundles.labels import parse_labels
+from topfive.bundles.labels import parse_labels, require_count
 from topfive.bundles.manifest import (
     GOLDEN_FILE,
     GRAPH_FILE,
@@ -15,7 +16,7 @@ from topfive.bundles.manifest import (
     Manifest,
     parse_manifest,
 )
-from topfive.errors import BundleRefused
+from topfive.errors import BundleRefused, LabelsRefused
 
 _NEEDED_FILES = {LABELS_FILE, WEIGHTS_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, GOLDEN_FILE}
 
@@ -46,24 +47,52 @@ def demo_root() -> Path:
 
 def list_manifests(root: Path) -> list[tuple[Path, Manifest]]:
     """List the bundles under `root` with their folders, oldest first; damaged ones are left out."""
-    found = []
-    # A leading dot marks a bundle that is still being made.
-    for path in root.glob(f"[!.]*/[!.]*/{MANIFEST_FILE}"):
-        try:
-            found.append((path.parent, parse_manifest(path.read_bytes(), str(path))))
-        except (BundleRefused, OSError):
-            continue
-    return sorted(found, key=lambda pair: pair[1].created)
+    readable = [(path, one) for path, one in _read_all(root) if isinstance(one, Manifest)]
+    return sorted(readable, key=lambda pair: pair[1].created)
 
 
-def find_bundle(root: Path, name: str, source: str | None = None) -> Path | None:
-    """Find the newest bundle called `name`, made from `source` where that is given."""
-    folders = [
+def find_bundle(
+    root: Path, name: str, is_meant: Callable[[Manifest], bool] | None = None
+) -> Path | None:
+    """Find the newest bundle called `name`, of those that are meant where that is said.
+
+    Raises BundleRefused where a damaged one may be the one to find: no older one steps in for it.
+    """
+    found = [
         folder
         for folder, manifest in list_manifests(root)
-        if manifest.name == name and source in (None, manifest.source)
+        if manifest.name == name and (is_meant is None or is_meant(manifest))
     ]
-    return folders[-1] if folders else None
+    if is_meant is None or not found:
+        _refuse_damaged(root, name)
+    return found[-1] if found else None
+
+
+def _refuse_damaged(root: Path, name: str) -> None:
+    for folder, problem in _read_all(root):
+        if folder.parent.name == name and isinstance(problem, BundleRefused):
+            raise problem
+
+
+def _read_all(root: Path) -> Iterator[tuple[Path, Manifest | BundleRefused]]:
+    # A leading dot marks a bundle that is still being made.
+    for folder in sorted(root.glob("[!.]*/[!.]*/")):
+        try:
+            yield folder, read_manifest(folder)
+        except BundleRefused as problem:
+            yield folder, problem
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a bundle's manifest; raises BundleRefused if it is missing or damaged."""
+    where = f"{folder}/{MANIFEST_FILE}"
+    try:
+        return parse_manifest((folder / MANIFEST_FILE).read_bytes(), where)
+    except OSError as error:
+        raise BundleRefused(
+            f"{folder} is not a bundle: {MANIFEST_FILE} cannot be read ({error.strerror}). "
+            "Name the directory of a bundle, or delete this one and it is made again."
+        ) from error
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -73,13 +102,16 @@ def open_bundle(folder: Path) -> Bundle:
     missing or differs.
     """
     try:
-        manifest = parse_manifest((folder / MANIFEST_FILE).read_bytes(), f"{folder}/bundle.json")
+        manifest = read_manifest(folder)
         _check_files(folder, manifest)
-        labels = parse_labels((folder / LABELS_FILE).read_text("utf-8"), manifest.classes)
+        labels = parse_labels((folder / LABELS_FILE).read_text("utf-8"))
+        require_count(labels, manifest.classes)
     except OSError as error:
         raise BundleRefused(f"The bundle in {folder} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise BundleRefused(f"The labels in {folder} are not UTF-8 text.") from error
+    except LabelsRefused as error:
+        raise BundleRefused(f"The labels in {folder} are damaged. {error}") from error
     return Bundle(folder, manifest, labels)
 
 

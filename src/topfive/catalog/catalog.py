@@ -30,6 +30,7 @@ class Catalog:
         self._lock = Lock()
         self._state = CatalogState(None, is_wanted=False, reason="The model is being loaded.")
         self._is_closed = False
+        self._stand_in: Classifier | None = None
         self._leases: Counter[Classifier] = Counter()
         self._retired: set[Classifier] = set()
 
@@ -51,7 +52,12 @@ class Catalog:
 
     def publish_fallback(self, classifier: Classifier, reason: str) -> None:
         """Serve a stand-in, and say why."""
+        self._stand_in = classifier
         self._replace(CatalogState(classifier, is_wanted=False, reason=reason))
+
+    def is_stand_in(self, classifier: Classifier) -> bool:
+        """Tell whether a classifier that was leased answers in place of the wanted one."""
+        return classifier is self._stand_in
 
     def explain(self, reason: str) -> None:
         """Change the reason why the wanted model does not serve; nothing happens if it does."""

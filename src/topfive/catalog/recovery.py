@@ -1,10 +1,13 @@
-"""Keeps trying to load a model that could not be loaded, waiting longer after every failure."""
+"""Keeps trying to load a model that could not be loaded, waiting longer after every failure.
+
+What waiting cannot heal is not tried again.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from topfive.errors import OperatorError
+from topfive.errors import Mistake, OperatorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,15 @@ class Backoff:
 
 
 class Recovery:
-    """A background thread that calls `attempt` until it succeeds or is stopped."""
+    """A background thread that calls `attempt` until it succeeds, is stopped or cannot be healed.
+
+    `on_failure` gets each error and the seconds until the next attempt; None: there is none.
+    """
 
     def __init__(
         self,
         attempt: Callable[[], None],
-        on_failure: Callable[[OperatorError, float], None],
+        on_failure: Callable[[OperatorError, float | None], None],
         backoff: Backoff,
     ) -> None:
         self._attempt = attempt
@@ -50,6 +56,9 @@ class Recovery:
         while not self._stopping.wait(self._backoff.wait_s(failures)):
             try:
                 self._attempt()
+            except Mistake as mistake:
+                self._on_failure(mistake, None)
+                return
             except OperatorError as error:
                 failures += 1
                 self._on_failure(error, self._backoff.wait_s(failures))

@@ -10,7 +10,7 @@ from topfive.cli.doctor import doctor
 from topfive.cli.pull import pull
 from topfive.cli.reload import reload
 from topfive.cli.serve import serve
-from topfive.errors import OperatorError
+from topfive.errors import Mistake, OperatorError
 
 __all__ = ["main"]
 
@@ -23,7 +23,8 @@ def commands() -> None:
     Settings come from TOPFIVE_* variables and from a .env file; docs/settings.md lists them.
 
     \b
-    Exit codes: 0 done; 1 something went wrong, as said on standard error; 2 wrong usage.
+    Exit codes: 0 done; 1 something went wrong, as said on standard error; 2 wrong usage, or
+    settings, weights or labels that cannot be used.
     """
 
 
@@ -32,9 +33,12 @@ for command in (serve, reload, pull, classify, doctor):
 
 
 def main() -> None:
-    """Run the command line; an operator's error is one plain message and exit code 1."""
+    """Run the command line; an operator's error is one plain message and exit code 1 or 2."""
     try:
         commands()
+    except Mistake as mistake:
+        click.echo(f"Error: {mistake}", err=True)
+        sys.exit(2)
     except OperatorError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -14,12 +14,12 @@ from rich.table import Table
 
 from topfive.admission.capacity import Deadline
 from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
-from topfive.errors import Failure, WeightsRefused
+from topfive.errors import BundleMissing, Failure
 from topfive.predictions import Prediction
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
 from topfive.telemetry.logs import LogOptions, configure_logs
-from topfive.wiring import build_service
+from topfive.wiring import build_service, refuse_mistakes
 
 Outcome = Prediction | Failure | OSError
 # The one word that is not the API's: over HTTP there are no files.
@@ -62,11 +62,12 @@ def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
 
 @contextmanager
 def _open_service(settings: Settings) -> Iterator[Service]:
+    refuse_mistakes(settings)
     service = build_service(settings.model_copy(update={"slots": 1}))
     try:
         health = service.health()
         if health.status == "unavailable":
-            raise WeightsRefused(
+            raise BundleMissing(
                 f"The model {health.model} is not ready; `topfive doctor` says why. Make it with "
                 f"`topfive pull {health.model}`, or try the one inside: TOPFIVE_MODEL=digits."
             )

@@ -1,52 +1,139 @@
 """`topfive pull`."""
 
+import json
 import socket
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
+from topfive.bundles.description import describe_bundle
+from topfive.bundles.manifest import check_name
+from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
+from topfive.bundles.store import open_bundle
+from topfive.catalog.wanted import ModelOptions
 from topfive.engines.architectures import require_known
-from topfive.errors import WeightsRefused
-from topfive.settings import read_settings
+from topfive.errors import Mistake, OperatorError, WeightsRefused
+from topfive.settings import Settings, read_settings
 
 # Neither connecting nor any one read may stand still longer than this.
 _NETWORK_TIMEOUT_S = 20
 
 
+class Channels(click.ParamType[tuple[float, float, float]]):
+    """Three numbers separated by commas, one for each RGB channel."""
+
+    name = "R,G,B"
+
+    def __init__(self, parse: Callable[[str], tuple[float, float, float]]) -> None:
+        self._parse = parse
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Read the text; what is wrong with it is wrong usage."""
+        try:
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}.", param, ctx)
+
+
 @click.command()
-@click.argument("name")
+@click.argument("model")
 @click.option("--weights", help="A local .pth or .safetensors file, or a URL of one. "
               "[default: TOPFIVE_WEIGHTS, else torchvision's official weights]")  # fmt: skip
 @click.option("--labels", type=click.Path(path_type=Path),
               help="A text file with one class name a line. [default: TOPFIVE_LABELS]")  # fmt: skip
+@click.option("--name", help="What a model of your own is called. "
+              "[default: TOPFIVE_MODEL_NAME, else as its weights' file]")  # fmt: skip
+@click.option("--resize", type=click.IntRange(1, 4096),
+              help="Pixels to which the shorter side is resized. [default: 232]")  # fmt: skip
+@click.option("--crop", type=click.IntRange(1, 4096),
+              help="Side of the square that is cut from the middle. [default: 224]")  # fmt: skip
+@click.option(
+    "--mean", type=Channels(parse_mean), help="For channels of 0 to 1. [default: ImageNet's]"
+)
+@click.option("--std", type=Channels(parse_std), help="The same. [default: ImageNet's]")
+@click.option("--interpolation", type=click.Choice(["nearest", "bilinear", "bicubic"]),
+              help="How pictures are resized. [default: bilinear]")  # fmt: skip
 @click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
               help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
-def pull(name: str, weights: str | None, labels: Path | None, models_dir: Path | None) -> None:
-    """Make the bundle of a model: NAME is mobilenet_v2 or resnet50.
+@click.option("--report", is_flag=True, hidden=True, help="Tell of an error in JSON, for `serve`.")
+def pull(model: str, *, report: bool, **given: Any) -> None:
+    """Make the bundle of a model: MODEL is mobilenet_v2 or resnet50.
 
-    Prints the bundle's folder. A bundle that is there already is left as it is.
+    With weights, labels or a recipe of your own it becomes a model of your own, with a name of its
+    own. Prints the bundle's folder; what is in it goes to standard error. A bundle that is there
+    already is left as it is. The recipe's options have the defaults TOPFIVE_INPUT_*.
 
     \b
     Examples:
       topfive pull mobilenet_v2
       topfive pull resnet50 --weights resnet50.pth
-      topfive pull mobilenet_v2 --weights birds.safetensors --labels birds.txt
+      topfive pull mobilenet_v2 --weights birds.safetensors --labels birds.txt --name birds
+      topfive pull resnet50 --weights x.pth --resize 256 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5
     """
-    # torch takes seconds to import: what it is not needed for is said at once.
-    require_known(name)
-    _require_torch()
-    from topfive.training.pull import PullOptions, pull_bundle  # noqa: PLC0415 - imports torch
+    try:
+        folder = _pull(model, given)
+    except OperatorError as error:
+        if not report:
+            raise
+        click.echo(json.dumps({"kind": type(error).__name__, "message": str(error)}))
+        sys.exit(2 if isinstance(error, Mistake) else 1)
+    if not report:
+        _show(folder)
+    click.echo(folder)
 
-    settings = read_settings()
+
+def _pull(model: str, given: dict[str, Any]) -> Path:
+    # torch takes seconds to import: what it is not needed for is said at once.
+    require_known(model)
+    options = _options(model, read_settings(), given)
+    _require_torch()
+    from topfive.training.pull import pull_bundle  # noqa: PLC0415 - imports torch
+
     socket.setdefaulttimeout(_NETWORK_TIMEOUT_S)
-    options = PullOptions(
-        name=name,
-        weights=settings.weights if weights is None else weights,
-        labels_file=labels or settings.labels,
-        root=models_dir or settings.models_dir,
+    return pull_bundle(options)
+
+
+def _options(model: str, settings: Settings, given: dict[str, Any]) -> ModelOptions:
+    """Take what is given as an option, else what settings say."""
+    recipe = settings.recipe.given | {
+        name: given[name]
+        for name in ("resize", "crop", "mean", "std", "interpolation")
+        if given[name] is not None
+    }
+    return ModelOptions(
+        model=model,
+        weights=settings.weights if given["weights"] is None else given["weights"],
+        labels_file=given["labels"] or settings.labels,
+        models_dir=given["models_dir"] or settings.models_dir,
+        name=_checked_name(given["name"]) or settings.model_name,
+        recipe=RecipeOptions(**recipe),
     )
-    click.echo(pull_bundle(options))
+
+
+def _checked_name(name: str | None) -> str:
+    try:
+        return check_name(name) if name else ""
+    except ValueError as error:
+        raise click.BadParameter(f"{name!r}: {error}.", param_hint="--name") from error
+
+
+def _show(folder: Path) -> None:
+    """Show on standard error what was made, so that a wrong file or recipe is seen."""
+    made = describe_bundle(open_bundle(folder))
+    lines = [
+        f"Model:   {made.name}, version {made.version} ({made.architecture})",
+        f"Weights: {made.source}",
+        f"Classes: {made.classes}: {made.first_classes}",
+        f"Recipe:  {made.recipe}",
+    ]
+    if made.repeated_classes:
+        lines.append(f"Note:    More than one class is called {made.repeated_classes}.")
+    lines.append(f"Serve:   TOPFIVE_MODEL={made.name} topfive serve")
+    click.echo("\n".join(lines), err=True)
 
 
 def _require_torch() -> None:

@@ -1,12 +1,25 @@
 """`topfive serve`."""
 
+from functools import partial
+from pathlib import Path
+
 import click
 
-from topfive.catalog.loader import locate_bundle, pull_in_own_process
-from topfive.errors import OperatorError
-from topfive.settings import Settings, read_settings
+from topfive.bundles.description import describe_bundle
+from topfive.bundles.store import open_bundle
+from topfive.catalog.loader import find_impostors, locate_bundle, pull_in_own_process
+from topfive.catalog.wanted import wanted_name
+from topfive.errors import Mistake, OperatorError, SettingsError
+from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
 from topfive.telemetry.logs import configure_logs, get_logger
-from topfive.wiring import choose_sizing, wanted_model
+from topfive.wiring import choose_sizing, list_problems, model_mistakes, wanted_model
+
+# A setting that is wrong has its default, about which there is nothing to say.
+_PORT_FIELDS = frozenset({"host", "port", "metrics_port"})
+_MODEL_FIELDS = frozenset(
+    {"model", "fallback_model", "weights", "model_name", "labels", "models_dir", "engine",
+     "precision", "input_resize", "input_crop", "input_mean", "input_std", "input_interpolation"}
+)  # fmt: skip
 
 
 @click.command()
@@ -15,32 +28,87 @@ from topfive.wiring import choose_sizing, wanted_model
 def serve(host: str | None, port: int | None) -> None:
     """Serve the API with Gunicorn until told to stop.
 
-    The model's bundle is made first where it is missing. If it cannot be made, the service starts
-    all the same, says so in /health, and keeps trying.
+    The model's bundle is made first where it is missing. What waiting cannot heal (a setting,
+    weights, labels, a port in use) stops the start with exit code 2. If official weights or a URL
+    cannot be reached, the service starts all the same, says so in /health, and keeps trying.
 
     \b
     Examples:
       topfive serve
       TOPFIVE_MODEL=resnet50 topfive serve --port 8080
-      TOPFIVE_WEIGHTS=mobilenet_v2.pth topfive serve
+      TOPFIVE_WEIGHTS=birds.pth TOPFIVE_LABELS=birds.txt topfive serve
     """
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    found = look_at_settings()
+    settings = found.settings.model_copy(update=given)
+    _refuse_mistakes(found, settings)
     # Gunicorn is not on Windows: the other commands work there without it. What the app is made of
     # is read here once, for all workers; the inference libraries come after the fork.
     from topfive.api import create_app  # noqa: PLC0415
     from topfive.server import serve as serve_until_stopped  # noqa: PLC0415
 
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = read_settings().model_copy(update=given)
     configure_logs(settings.log_options)
-    _pull_if_missing(settings)
-    serve_until_stopped(settings, choose_sizing(settings), create_app)
+    _tell_of_impostors(settings)
+    refusal = _pull_if_missing(settings)
+    load = partial(create_app, refusal=refusal)
+    serve_until_stopped(settings, choose_sizing(settings), load)
 
 
-def _pull_if_missing(settings: Settings) -> None:
+def _refuse_mistakes(found: ReadSettings, settings: Settings) -> None:
+    """Raise SettingsError with all that can be seen to be wrong before anything slow is begun."""
+    from topfive.server.ports import port_mistakes  # noqa: PLC0415 - as above
+
+    problems = list(found.problems)
+    if not found.wrong_fields & _PORT_FIELDS and not inherits_sockets():
+        problems += port_mistakes(settings)
+    if not found.wrong_fields & _MODEL_FIELDS:
+        problems += model_mistakes(settings)
+    if problems:
+        raise SettingsError(list_problems(problems))
+
+
+def _tell_of_impostors(settings: Settings) -> None:
+    if wanted_model(settings).is_official:
+        for folder in find_impostors(settings.models_dir):
+            get_logger().warning(
+                "bundle_not_served",
+                folder=str(folder),
+                reason="It has an official model's name, but was made of weights of one's own. "
+                "Make it again with a name: topfive pull MODEL --weights FILE --name NAME.",
+            )
+
+
+def _tell_what_was_made(folder: Path | None) -> None:
+    """Log what a bundle holds, so that a wrong file or recipe is seen."""
+    if folder is None:
+        return
+    made = describe_bundle(open_bundle(folder))
+    get_logger().info(
+        "bundle_made",
+        model=made.name,
+        version=made.version,
+        classes=made.classes,
+        first_classes=made.first_classes,
+        recipe=made.recipe,
+    )
+    if made.repeated_classes:
+        get_logger().warning("classes_repeated", names=made.repeated_classes)
+
+
+def _pull_if_missing(settings: Settings) -> OperatorError | None:
+    """Make a bundle that is missing; returns why not, where trying again may help.
+
+    Raises a Mistake where it cannot.
+    """
     options = wanted_model(settings)
     try:
         if locate_bundle(options) is None:
-            get_logger().info("model_pulling", model=options.model)
+            get_logger().info("model_pulling", model=wanted_name(options))
             pull_in_own_process(options, is_shown=True)
+            _tell_what_was_made(locate_bundle(options))
+    except Mistake:
+        raise
     except OperatorError as error:
         get_logger().warning("model_not_pulled", reason=str(error))
+        return error
+    return None

@@ -8,6 +8,7 @@ from topfive.errors import EngineRefused
 
 _NATIVE_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _TORCH_PRECISIONS = ("auto", "f32")
+_OPENVINO_PRECISIONS = ("auto", "f32", "bf16")
 _CUDA_DEVICE = Path("/dev/nvidiactl")
 
 
@@ -17,6 +18,7 @@ def engine_candidates(options: EngineOptions, cpu_flags: frozenset[str]) -> list
     Raises EngineRefused if the options ask for something that cannot exist.
     """
     if options.engine == "torch":
+        _require_torch()
         return [EngineCandidate("torch", _torch_precision(options), "asked for")]
     if options.engine == "auto" and options.precision in _TORCH_PRECISIONS and _may_have_cuda():
         cuda = EngineCandidate("torch", _torch_precision(options), "a CUDA device is there")
@@ -43,6 +45,11 @@ def _openvino_candidates(
     options: EngineOptions, cpu_flags: frozenset[str]
 ) -> list[EngineCandidate]:
     native_bf16 = sorted(cpu_flags & _NATIVE_BF16_FLAGS)
+    if options.precision not in _OPENVINO_PRECISIONS:
+        raise EngineRefused(
+            f"TOPFIVE_PRECISION={options.precision} cannot be served: no bundle has a graph for it "
+            f"yet. Set it to one of: {', '.join(_OPENVINO_PRECISIONS)}."
+        )
     if options.precision != "auto":
         return [EngineCandidate("openvino", options.precision, "asked for")]
     plain = EngineCandidate("openvino", "f32", "the CPU has no native bf16")

@@ -8,6 +8,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from topfive.catalog.wanted import wanted_name
 from topfive.machine.sizing import Sizing
 from topfive.server.allocation import keep_memory_small, settle_memory
 from topfive.server.arbiter import PatientArbiter
@@ -18,6 +19,7 @@ from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.logs import configure_logs, get_logger, log_what_python_reports
 from topfive.telemetry.metric_files import close_account, note_asked_to_end
+from topfive.wiring import wanted_model
 
 # A worker whose main loop stands still this long is replaced.
 _WORKER_TIMEOUT_S = 30
@@ -99,7 +101,7 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
     log_what_python_reports()
     get_logger().info(
         "starting",
-        model=settings.model,
+        model=wanted_name(wanted_model(settings)),
         workers=sizing.workers,
         slots=sizing.slots,
         queue=sizing.queue,

@@ -13,6 +13,10 @@ SENTENCES = {
     "listening": "Listening on {url}",
     "model_pulling": "Making the bundle of {model}; weights that are not here are downloaded.",
     "model_not_pulled": "The model's bundle could not be made: {reason}",
+    "bundle_made": "The bundle of {model} {version} is made. {classes} classes: {first_classes}. "
+    "Recipe: {recipe}.",
+    "classes_repeated": "More than one class is called {names}.",
+    "bundle_not_served": "The bundle in {folder} is not served: {reason}",
     "model_loaded": "The model {model} {version} is loaded: {engine} {precision}.",
     "model_refused": "The model could not be loaded: {reason} Next try in {retry_in_s:g} s.",
     "model_degraded": "{serving} answers in place of {model}: {reason}",

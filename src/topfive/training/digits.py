@@ -20,7 +20,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from topfive.engines.torchvision_models import build_module
 from topfive.images.preprocess import InputRecipe, preprocess
-from topfive.training.weights import StateDict, convert_to_half
+from topfive.training.checkpoints import StateDict
+from topfive.training.weights import convert_to_half
 
 SIDE = 64
 LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

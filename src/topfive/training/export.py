@@ -33,7 +33,8 @@ from topfive.engines.quiet_openvino import openvino as ov
 from topfive.engines.torch_engine import TorchEngine
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import WeightsRefused
-from topfive.training.weights import StateDict, convert_to_half
+from topfive.training.checkpoints import StateDict
+from topfive.training.weights import convert_to_half
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _load_module(plan: BundlePlan, state_dict: StateDict) -> torch.nn.Module:
     try:
         module.load_state_dict(state_dict)
     except RuntimeError as error:
-        first_lines = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
+        first_lines = "; ".join(line.strip()[:120] for line in str(error).splitlines()[1:2])
         raise WeightsRefused(
             f"The weights are not of {plan.architecture} with {len(plan.labels)} classes: "
             f"{first_lines}"

@@ -1,126 +1,122 @@
 """`topfive pull`: makes the bundle of a known model from official or given weights."""
 
-from dataclasses import dataclass
+import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
-from topfive.bundles.labels import parse_labels
-from topfive.bundles.manifest import InputSection
-from topfive.bundles.source import content_version, given_source, is_url
+from topfive.bundles.labels import hash_labels, read_labels, require_count
+from topfive.bundles.official import IMAGENET_CLASSES, OfficialWeights, official_weights
+from topfive.bundles.source import content_version, hash_weights, is_url, shown
 from topfive.bundles.store import find_bundle
+from topfive.catalog.wanted import ModelOptions, Wanted, resolve
 from topfive.engines.architectures import require_known
 from topfive.engines.torchvision_models import import_torchvision
-from topfive.errors import WeightsRefused
+from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
+from topfive.training.checkpoints import fit_architecture
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
-from topfive.training.weights import StateDict, fetch_weights, load_state_dict
+from topfive.training.weights import fetch_weights, load_state_dict
 
-_CLASSIFIER_BIAS = {"mobilenet_v2": "classifier.1.bias", "resnet50": "fc.bias"}
-
-
-@dataclass(frozen=True, slots=True)
-class PullOptions:
-    """What to pull: a model, its weights (empty: official), labels (None: ImageNet's), where to."""
-
-    name: str
-    weights: str
-    labels_file: Path | None
-    root: Path
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
-def pull_bundle(options: PullOptions) -> Path:
+def pull_bundle(options: ModelOptions) -> Path:
     """Make the bundle that `options` describe, unless it is there; returns its folder.
 
-    Raises WeightsRefused if the model is unknown, or its weights are not there or do not fit.
+    Raises a Mistake if the model is unknown, or weights, labels or recipe cannot be used;
+    WeightsUnreachable or BundleMissing if they cannot be fetched or written now.
     """
-    require_known(options.name)
-    options.root.mkdir(parents=True, exist_ok=True)
-    # Several workers or machines may share the directory: one of them does the work.
-    with FileLock(options.root / ".pull.lock"):
-        return _pull(options)
+    require_known(options.model)
+    wanted = resolve(options)
+    try:
+        options.models_dir.mkdir(parents=True, exist_ok=True)
+        # Several workers or machines may share the directory: one of them does the work.
+        with FileLock(options.models_dir / ".pull.lock"):
+            return _pull(options, wanted)
+    except OSError as error:
+        raise _unwritable(options.models_dir, error) from error
+    except SafetensorError as error:
+        raise BundleMissing(f"The bundle cannot be written: {error}") from error
 
 
-def _pull(options: PullOptions) -> Path:
-    official = _official_weights(options.name)
-    source = given_source(options.weights) if options.weights else str(official.url)
-    present = find_bundle(options.root, options.name, source)
+def _pull(options: ModelOptions, wanted: Wanted) -> Path:
+    present = find_bundle(options.models_dir, wanted.name, wanted.is_made_as)
     if present is not None:
         return present
-    with TemporaryDirectory(dir=options.root, prefix=".fetching-") as folder:
-        file, version = _obtain_file(options, official, Path(folder))
-        state_dict = load_state_dict(file)
-    labels = _labels(options.labels_file, official, _count_classes(options.name, state_dict))
+    with TemporaryDirectory(dir=options.models_dir, prefix=".fetching-") as folder:
+        file = _obtain_file(options, wanted, Path(folder))
+        weights_sha256 = hash_weights(file)
+        state_dict, classes = fit_architecture(load_state_dict(file), wanted.architecture)
+    labels = _labels(options.labels_file, wanted, classes)
     plan = BundlePlan(
-        name=options.name,
-        version=version,
-        architecture=options.name,
-        input=_input_section(official),
+        name=wanted.name,
+        version=_version(wanted, weights_sha256, labels),
+        architecture=wanted.architecture,
+        input=wanted.input,
         labels=labels,
-        source=source,
-        golden=draw_golden_picture(_input_section(official).crop),
-        metrics={} if options.weights else _official_metrics(official),
+        source=wanted.source,
+        golden=draw_golden_picture(wanted.input.crop),
+        metrics=_official_metrics(wanted.official) if wanted.is_official else {},
     )
-    return write_bundle(plan, state_dict, options.root)
+    return write_bundle(plan, state_dict, options.models_dir)
 
 
-def _obtain_file(options: PullOptions, official: Any, folder: Path) -> tuple[Path, str]:
-    """Return a weights file, fetched into `folder` if it is not local, and its version's name."""
-    if is_url(options.weights):
-        path = fetch_weights(options.weights, folder)
-        return path, content_version(path)
-    if options.weights:
-        return Path(options.weights), content_version(Path(options.weights))
-    # torchvision ends its files' names with the first 8 digits of their sha256.
-    path = fetch_weights(official.url, folder, Path(official.url).stem.rpartition("-")[2])
-    return path, official.name.lower().replace("_", "-")
+def _obtain_file(options: ModelOptions, wanted: Wanted, folder: Path) -> Path:
+    """Return a weights file, fetched into `folder` if it is not local."""
+    if options.weights and not is_url(options.weights):
+        return Path(options.weights)
+    if not options.weights:
+        official = wanted.official or official_weights(options.model)
+        return fetch_weights(official.url, folder, official.sha256_prefix)
+    path = fetch_weights(options.weights, folder)
+    if wanted.official and not hash_weights(path).startswith(wanted.official.sha256_prefix):
+        raise WeightsRefused(
+            f"TOPFIVE_MODEL_NAME={options.name} is the name of an official model, and what "
+            f"{shown(options.weights)} gives are not its weights. Choose another name."
+        )
+    return path
 
 
-def _official_weights(name: str) -> Any:
-    return import_torchvision().models.get_model_weights(name).DEFAULT
+def _version(wanted: Wanted, weights_sha256: str, labels: tuple[str, ...]) -> str:
+    if wanted.is_official and wanted.official:
+        return wanted.official.version
+    return content_version(weights_sha256, hash_labels(labels), wanted.input)
 
 
-def _input_section(official: Any) -> InputSection:
-    """Take resize, crop and normalisation from torchvision's own preset for these weights."""
-    preset = official.transforms()
-    return InputSection(
-        resize=preset.resize_size[0],
-        crop=preset.crop_size[0],
-        interpolation=preset.interpolation.value,
-        mean=tuple(preset.mean),
-        std=tuple(preset.std),
-    )
+def _labels(labels_file: Path | None, wanted: Wanted, classes: int) -> tuple[str, ...]:
+    if labels_file is not None:
+        labels = read_labels(labels_file)
+        require_count(labels, classes)
+        return labels
+    if classes != IMAGENET_CLASSES:
+        raise LabelsRefused(
+            f"The weights have {classes} classes, not ImageNet's {IMAGENET_CLASSES}. Set "
+            "TOPFIVE_LABELS (--labels) to a text file with one name a line."
+        )
+    official = wanted.official or official_weights(wanted.architecture)
+    return tuple(_torchvision_meta(official)["categories"])
 
 
-def _official_metrics(official: Any) -> dict[str, float]:
-    measured = official.meta["_metrics"]["ImageNet-1K"]
+def _official_metrics(official: OfficialWeights | None) -> dict[str, float]:
+    if official is None:
+        return {}
+    measured = _torchvision_meta(official)["_metrics"]["ImageNet-1K"]
     return {"imagenet_top1": measured["acc@1"] / 100, "imagenet_top5": measured["acc@5"] / 100}
 
 
-def _count_classes(architecture: str, state_dict: StateDict) -> int:
-    """Read the number of classes off the classifier's bias; raises WeightsRefused without one."""
-    bias = state_dict.get(_CLASSIFIER_BIAS[architecture])
-    if bias is None or bias.ndim != 1:
-        raise WeightsRefused(f"The weights are not of {architecture}: they have no classifier.")
-    return int(bias.shape[0])
+def _torchvision_meta(official: OfficialWeights) -> dict[str, Any]:
+    known = import_torchvision().models.get_model_weights(official.architecture)
+    meta: dict[str, Any] = known[official.version.upper().replace("-", "_")].meta
+    return meta
 
 
-def _labels(labels_file: Path | None, official: Any, classes: int) -> tuple[str, ...]:
-    if labels_file is not None:
-        return _read_labels(labels_file, classes)
-    names = tuple(official.meta["categories"])
-    if len(names) != classes:
-        raise WeightsRefused(
-            f"The weights have {classes} classes, not ImageNet's {len(names)}. Set TOPFIVE_LABELS "
-            "to a text file with one name a line."
+def _unwritable(models_dir: Path, error: OSError) -> SettingsError | BundleMissing:
+    if error.errno in _NOT_WRITABLE:
+        return SettingsError(
+            f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.strerror}."
         )
-    return names
-
-
-def _read_labels(labels_file: Path, classes: int) -> tuple[str, ...]:
-    try:
-        return parse_labels(labels_file.read_text("utf-8"), classes)
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsRefused(f"The labels file {labels_file} cannot be read: {error}") from error
+    return BundleMissing(f"The bundle cannot be written to {models_dir}: {error.strerror}.")

@@ -1,51 +1,64 @@
-"""Weights as data, never as code: state dicts from a file, refused if they are anything else."""
+"""Weights as data, never as code: read from a file or a URL, refused if they are anything else."""
 
+import pickle
+import re
+import warnings
+from argparse import Namespace
 from pathlib import Path
-from typing import TypeGuard
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from topfive.errors import WeightsRefused
+from topfive.bundles.source import check_weights, shown
+from topfive.errors import WeightsRefused, WeightsUnreachable
+from topfive.training.checkpoints import StateDict, unwrap
 
-StateDict = dict[str, torch.Tensor]
-
-_SUFFIXES = (".pth", ".pt", ".safetensors")
+# What people take for weights, by its first bytes.
+_OTHER_FILES = {
+    b"version https://git-lfs": "a Git LFS pointer; `git lfs pull` gets the weights",
+    b"<!": "a web page; download the file itself",
+    b"<html": "a web page; download the file itself",
+    b"\x89HDF": "an HDF5 file, as Keras writes it; topfive reads PyTorch's",
+}
+# Asking again changes none of these answers.
+_FINAL_STATUSES = {400, 401, 403, 404, 410}
+_HOW_TO_SAVE = (
+    "Save a state dict with torch.save(model.state_dict(), ...), or better as .safetensors."
+)
 
 
 def load_state_dict(path: Path) -> StateDict:
-    """Read a `.pth` (tensors only) or `.safetensors` file into a state dict on the CPU.
+    """Read named tensors, on the CPU, from a `.safetensors` file or a `.pth` of plain data.
 
-    Raises WeightsRefused if the file is missing, damaged, or holds anything but named tensors.
+    A training checkpoint is unwrapped. Raises WeightsRefused if the file is missing, damaged or
+    holds anything but plain data.
     """
-    if not path.is_file():
-        raise WeightsRefused(f"There is no weights file {path}. Check TOPFIVE_WEIGHTS.")
+    check_weights(str(path))
+    _refuse_other_files(path)
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not _is_state_dict(content):
-        raise WeightsRefused(f"{path} does not hold a state dict (named tensors and no more).")
-    return content
+    return unwrap(content, shown(path))
 
 
 def fetch_weights(url: str, folder: Path, sha256_prefix: str | None = None) -> Path:
     """Download a weights file with a progress bar; a hash prefix, where given, must match.
 
-    Raises WeightsRefused if it cannot be fetched or differs.
+    Raises WeightsUnreachable if it cannot be fetched now or arrives damaged; WeightsRefused if the
+    address cannot be one of weights, or its server says for good that there are none.
     """
-    suffix = Path(urlsplit(url).path).suffix
-    if suffix not in _SUFFIXES:
-        raise WeightsRefused(f"{url} does not end in one of {', '.join(_SUFFIXES)}.")
-    path = folder / f"download{suffix}"
+    check_weights(url)
+    path = folder / f"download{Path(urlsplit(url).path).suffix}"
     try:
         torch.hub.download_url_to_file(url, str(path), sha256_prefix, progress=True)
+    except HTTPError as error:
+        # A proxy may answer so for torchvision's own address, and be another tomorrow.
+        is_final = error.code in _FINAL_STATUSES and sha256_prefix is None
+        kind = WeightsRefused if is_final else WeightsUnreachable
+        raise kind(_unreachable(url, f"the answer is {error.code} {error.reason}")) from error
     except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsRefused(
-            f"The weights could not be downloaded from {url}: {error}. Where there is no "
-            "internet access, set TOPFIVE_WEIGHTS to a local .pth or .safetensors file."
-        ) from error
+        raise WeightsUnreachable(_unreachable(url, str(error)[:100])) from error
     return path
 
 
@@ -57,27 +70,47 @@ def convert_to_half(state_dict: StateDict) -> StateDict:
     }
 
 
+def _unreachable(url: str, why: str) -> str:
+    return (
+        f"The weights could not be downloaded from {shown(url)}: {why}. Where there is no "
+        "internet access, set TOPFIVE_WEIGHTS to a local .pth or .safetensors file."
+    )
+
+
+def _refuse_other_files(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(32)
+    for magic, what in _OTHER_FILES.items():
+        if head.startswith(magic):
+            raise WeightsRefused(f"{shown(path)} is not plain weights, but {what}.")
+
+
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise WeightsRefused(f"{path} is not a safetensors file: {error}") from error
+        raise WeightsRefused(
+            f"{shown(path)} is not a safetensors file: {str(error)[:100]}"
+        ) from error
 
 
 def _read_pickle(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # torchvision's training scripts keep their arguments, plain data too, beside the weights.
+        with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
+            # torch warns of odd pickles; what is wrong with one is told by the error.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WeightsRefused(
-            f"{path} is not plain weights: it is damaged, or holds code. Save a state dict with "
-            "torch.save(model.state_dict(), ...), or better as .safetensors."
-        ) from error
+        raise WeightsRefused(f"{shown(path)} is not plain weights: {_cause(error)}") from error
 
 
-def _is_state_dict(content: object) -> TypeGuard[StateDict]:
-    return (
-        isinstance(content, dict)
-        and bool(content)
-        and all(isinstance(name, str) for name in content)
-        and all(isinstance(tensor, torch.Tensor) for tensor in content.values())
-    )
+def _cause(error: Exception) -> str:
+    if "TorchScript" in str(error):
+        return f"it is TorchScript, which is code. {_HOW_TO_SAVE}"
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if not isinstance(error, pickle.UnpicklingError) or found is None:
+        return f"it is damaged, or holds code. {_HOW_TO_SAVE}"
+    if re.match(r"torch\.nn|torchvision\.|timm\.|__main__\.", found[1]):
+        return f"it holds a whole model ({found[1][:60]}), which is code. {_HOW_TO_SAVE}"
+    return f"it holds code ({found[1][:60]}), which is never run. {_HOW_TO_SAVE}"

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topfive.bundles.labels import format_labels, parse_labels
-from topfive.errors import BundleRefused
+from topfive.bundles.labels import (
+    format_labels,
+    hash_labels,
+    parse_labels,
+    read_labels,
+    repeated_labels,
+    require_count,
+)
+from topfive.errors import LabelsRefused
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
 
@@ -13,22 +20,49 @@ NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 @given(st.lists(NAMES, min_size=1, max_size=20))
 def test_what_is_written_is_read_back(names):
     """Names of any script survive being written and read."""
-    assert parse_labels(format_labels(tuple(names)), len(names)) == tuple(names)
+    assert parse_labels(format_labels(tuple(names))) == tuple(names)
 
 
 def test_names_may_hold_spaces_and_end_in_any_newline():
     """Inner spaces stay, outer ones go, and a last newline is not needed."""
-    assert parse_labels("great white shark\r\n tench ", 2) == ("great white shark", "tench")
+    assert parse_labels("great white shark\r\n tench ") == ("great white shark", "tench")
+
+
+def test_the_mark_of_windows_editors_is_no_part_of_the_first_name(tmp_path):
+    """A byte order mark at the start of the file is left out."""
+    file = tmp_path / "labels.txt"
+    file.write_text("robin\nwren\n", "utf-8-sig")
+    assert read_labels(file) == ("robin", "wren")
 
 
 @pytest.mark.parametrize("classes", [1, 3])
 def test_the_number_of_names_must_be_right(classes):
     """More or fewer names than classes are refused with both numbers."""
-    with pytest.raises(BundleRefused, match=f"2 names for {classes} classes"):
-        parse_labels("a\nb\n", classes)
+    require_count(("a", "b"), 2)
+    with pytest.raises(LabelsRefused, match=f"2 names for {classes} classes"):
+        require_count(("a", "b"), classes)
 
 
-def test_an_empty_name_is_refused_with_its_line():
-    """A blank line is a missing name."""
-    with pytest.raises(BundleRefused, match="line 2"):
-        parse_labels("a\n \nc\n", 3)
+@pytest.mark.parametrize("text", ["a\n \nc\n", "a\n\n"])
+def test_an_empty_name_is_refused_with_its_line(text):
+    """A blank line is a missing name, at the end of the file too."""
+    with pytest.raises(LabelsRefused, match="no name in line 2"):
+        parse_labels(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "is empty"), (b"\xff\xfe", "not UTF-8"), (None, "No such file")]
+)
+def test_what_is_no_labels_file_is_refused(tmp_path, content, message):
+    """A file that is missing, empty or no text is told as such."""
+    file = tmp_path / "labels.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(LabelsRefused, match=message):
+        read_labels(file)
+
+
+def test_names_that_several_classes_have_are_found():
+    """Each of them is listed once; a changed name gives another hash."""
+    assert repeated_labels(("owl", "wren", "owl", "owl")) == ["owl"]
+    assert hash_labels(("owl", "wren")) != hash_labels(("wren", "owl"))

@@ -94,7 +94,7 @@ def test_labels_must_fit_the_classes(copied):
 
 def test_no_folder_is_no_bundle(tmp_path):
     """A folder that is not there, or holds nothing, is refused in plain words."""
-    with pytest.raises(BundleRefused, match="cannot be read: No such file"):
+    with pytest.raises(BundleRefused, match="No such file"):
         open_bundle(tmp_path / "nothing")
     with pytest.raises(BundleRefused, match="cannot be read"):
         open_bundle(tmp_path)
@@ -116,9 +116,26 @@ def test_a_source_narrows_the_search(tiny_folder, tmp_path):
         created = f"2026-01-0{version}T00:00:00+00:00"
         folder = tmp_path / "tiny" / version
         copy_bundle(tiny_folder, folder, version=version, source=source, created=created)
-    assert find_bundle(tmp_path, "tiny", "local:wanted") == tmp_path / "tiny" / "1"
+    assert find_bundle(tmp_path, "tiny", _from("local:wanted")) == tmp_path / "tiny" / "1"
     assert find_bundle(tmp_path, "tiny") == tmp_path / "tiny" / "2"
-    assert find_bundle(tmp_path, "tiny", "local:unknown") is None
+    assert find_bundle(tmp_path, "tiny", _from("local:unknown")) is None
+
+
+def _from(source):
+    return lambda manifest: manifest.source == source
+
+
+def test_no_older_bundle_steps_in_for_a_damaged_one(tiny_folder, tmp_path):
+    """A damaged bundle may be the one that is meant: it is told, not passed over."""
+    copy_bundle(tiny_folder, tmp_path / "tiny" / "1")
+    damaged = copy_bundle(tiny_folder, tmp_path / "tiny" / "2")
+    (damaged / MANIFEST_FILE).write_text("{", "utf-8")
+    with pytest.raises(BundleRefused, match="tiny/2"):
+        find_bundle(tmp_path, "tiny")
+    with pytest.raises(BundleRefused, match="tiny/2"):
+        find_bundle(tmp_path, "tiny", _from("local:unknown"))
+    assert find_bundle(tmp_path, "tiny", _from("local:tiny")) == tmp_path / "tiny" / "1"
+    assert find_bundle(tmp_path, "other") is None
 
 
 def test_damaged_bundles_are_left_out(tiny_folder, tmp_path):

@@ -6,7 +6,7 @@ from time import sleep
 import pytest
 
 from topfive.catalog.recovery import Backoff, Recovery
-from topfive.errors import BundleRefused, EngineRefused, WeightsRefused
+from topfive.errors import BundleMissing, BundleRefused, OperatorError, WeightsUnreachable
 
 AT_ONCE = Backoff(first_s=0.001, factor=1.0, most_s=0.001)
 LATE = 30.0
@@ -18,7 +18,7 @@ class Attempts:
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
         self.count = 0
-        self.told: list[tuple[str, float]] = []
+        self.told: list[tuple[str, float | None]] = []
         self.succeeded = Event()
 
     def __call__(self) -> None:
@@ -28,7 +28,7 @@ class Attempts:
             raise self.failures.pop(0)
         self.succeeded.set()
 
-    def tell(self, error: Exception, wait_s: float) -> None:
+    def tell(self, error: Exception, wait_s: float | None) -> None:
         """Note a failure."""
         self.told.append((str(error), wait_s))
 
@@ -46,8 +46,8 @@ def test_waits_can_be_told_after_any_number_of_failures():
 
 
 def test_it_tries_until_it_succeeds():
-    """Every kind of refusal is tried again, each told with the wait before the next attempt."""
-    attempts = Attempts(WeightsRefused("one"), BundleRefused("two"), EngineRefused("three"))
+    """What may heal is tried again, each failure told with the wait before the next attempt."""
+    attempts = Attempts(WeightsUnreachable("one"), BundleMissing("two"), OperatorError("three"))
     recovery = Recovery(attempts, attempts.tell, Backoff(0.001, 2.0, 0.003))
     recovery.start()
     assert attempts.succeeded.wait(LATE)
@@ -55,6 +55,16 @@ def test_it_tries_until_it_succeeds():
     assert not recovery._thread.is_alive()
     assert attempts.count == 4
     assert attempts.told == [("one", 0.002), ("two", 0.003), ("three", 0.003)]
+
+
+def test_what_waiting_cannot_heal_is_not_tried_again():
+    """A mistake is told, without a next attempt, and ends the attempts."""
+    attempts = Attempts(WeightsUnreachable("one"), BundleRefused("two"), WeightsUnreachable("no"))
+    recovery = Recovery(attempts, attempts.tell, AT_ONCE)
+    recovery.start()
+    recovery._thread.join(LATE)
+    assert not recovery._thread.is_alive()
+    assert attempts.told == [("one", 0.001), ("two", None)]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -83,7 +93,7 @@ def test_the_first_attempt_comes_after_a_wait():
 
 def test_stopping_ends_the_attempts():
     """After being stopped nothing is tried any more."""
-    attempts = Attempts(*(WeightsRefused("gone") for _ in range(100_000)))
+    attempts = Attempts(*(WeightsUnreachable("gone") for _ in range(100_000)))
     recovery = Recovery(attempts, attempts.tell, AT_ONCE)
     recovery.start()
     while attempts.count < 3:

@@ -13,7 +13,7 @@ from tests import pictures
 from topfive import __version__, cli
 from topfive.cli import commands
 from topfive.cli.picture_files import find_pictures
-from topfive.errors import SettingsError
+from topfive.errors import SettingsError, WeightsUnreachable
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_classify_says_when_the_fallback_answers(run, tmp_path, tiny_folder):
     (tmp_path / "a.png").write_bytes(pictures.png())
     found = run(
         "classify", "--json", "a.png",
-        TOPFIVE_MODEL=str(tmp_path / "missing"), TOPFIVE_FALLBACK_MODEL=str(tiny_folder),
+        TOPFIVE_MODEL="resnet50", TOPFIVE_FALLBACK_MODEL=str(tiny_folder),
     )  # fmt: skip
     assert found.exit_code == 0
     assert "tiny answers instead" in found.stderr
@@ -207,14 +207,15 @@ def test_pull_without_torch_says_what_to_do(run, monkeypatch):
     assert "requirements-torch.txt" in str(found.exception)
 
 
-def test_an_operators_error_is_one_plain_message(monkeypatch, capsys):
-    """No traceback: one line on standard error, and exit code 1."""
+@pytest.mark.parametrize(("kind", "exit_code"), [(SettingsError, 2), (WeightsUnreachable, 1)])
+def test_an_operators_error_is_one_plain_message(monkeypatch, capsys, kind, exit_code):
+    """No traceback: one line, and by the exit code whether it may help to try again."""
 
     def fail() -> None:
-        raise SettingsError("These settings are wrong.")
+        raise kind("This is wrong.")
 
     monkeypatch.setattr(cli, "commands", fail)
     with pytest.raises(SystemExit) as end:
         cli.main()
-    assert end.value.code == 1
-    assert capsys.readouterr().err == "Error: These settings are wrong.\n"
+    assert end.value.code == exit_code
+    assert capsys.readouterr().err == "Error: This is wrong.\n"

@@ -55,7 +55,13 @@ def test_other_cpus_compute_in_f32():
     assert "no native bf16" in only.reason
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16", "int8"])
+def test_a_precision_that_nothing_can_do_is_refused_before_anything_is_loaded():
+    """The message names the setting and the precisions that would do."""
+    with pytest.raises(EngineRefused, match=r"TOPFIVE_PRECISION=int8.*auto, f32, bf16"):
+        engine_candidates(EngineOptions("openvino", "int8"), PLAIN)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_precision_asked_for_is_the_only_one_tried(precision):
     """An operator's choice is not overruled by what the CPU has."""
     flags = PLAIN | {"avx512_bf16"}

@@ -1,17 +1,22 @@
 """Pulling: from a weights file to a bundle, once."""
 
+import errno
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import given_source
 from topfive.bundles.store import open_bundle
+from topfive.catalog.wanted import ModelOptions
 from topfive.classify.classifier import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module, import_torchvision
-from topfive.errors import OperatorError, WeightsRefused
+from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
 from topfive.images.limits import ImageLimits
-from topfive.training.pull import PullOptions, pull_bundle
+from topfive.training.pull import pull_bundle
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit:DeprecationWarning")
 
@@ -31,7 +36,7 @@ def pulled(tmp_path_factory):
     labels = root / "labels.txt"
     labels.write_text("robin\nwren\nowl\n", "utf-8")
     weights = _save_weights(root / "birds.pth", 3)
-    options = PullOptions("mobilenet_v2", weights, labels, root / "models")
+    options = ModelOptions("mobilenet_v2", weights, labels, root / "models")
     return options, pull_bundle(options)
 
 
@@ -45,9 +50,9 @@ def test_a_bundle_is_made_of_a_local_file(pulled):
     assert bundle.manifest.input.crop == preset.crop_size[0]
     assert bundle.manifest.input.mean == tuple(preset.mean)
     assert bundle.manifest.source == given_source(options.weights)
-    assert str(options.root) not in (folder / "bundle.json").read_text("utf-8")
+    assert str(options.models_dir) not in (folder / "bundle.json").read_text("utf-8")
     assert bundle.manifest.metrics == {}
-    assert folder.parent == options.root / "mobilenet_v2"
+    assert folder.parent == options.models_dir / "birds"
     how = EngineOptions("openvino", "f32")
     load_classifier(bundle, how, ImageLimits(), frozenset()).close()
 
@@ -56,7 +61,7 @@ def test_safetensors_give_the_same_bundle(pulled, tmp_path):
     """A safetensors file, which keeps no order of its tensors, is pulled like any other."""
     options, folder = pulled
     weights = _save_weights(tmp_path / "birds.safetensors", 3)
-    same = PullOptions(options.name, weights, options.labels_file, tmp_path / "models")
+    same = ModelOptions(options.model, weights, options.labels_file, tmp_path / "models")
     made, other = open_bundle(pull_bundle(same)).manifest, open_bundle(folder).manifest
     assert (made.classes, made.golden) == (other.classes, other.golden)
 
@@ -68,14 +73,67 @@ def test_pulling_again_leaves_it_as_it_is(pulled):
     assert pull_bundle(options) == folder
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
-    assert {path.name for path in options.root.iterdir()} <= {"mobilenet_v2", ".pull.lock"}
+    assert {path.name for path in options.models_dir.iterdir()} <= {"birds", ".pull.lock"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": "robin\nwren\nbarn owl\n"},
+        {"recipe": RecipeOptions(resize=256)},
+        {"recipe": RecipeOptions(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))},
+    ],
+)
+def test_other_labels_or_another_recipe_make_another_bundle(pulled, tmp_path, changes):
+    """What was corrected is made anew, beside the old one, and found from then on."""
+    options, folder = pulled
+    labels = tmp_path / "labels.txt"
+    labels.write_text(changes.get("labels", "robin\nwren\nowl\n"), "utf-8")
+    recipe = changes.get("recipe", RecipeOptions())
+    corrected = replace(options, labels_file=labels, recipe=recipe)
+    made = pull_bundle(corrected)
+    assert made.parent == folder.parent
+    assert made != folder
+    manifest = open_bundle(made).manifest
+    assert recipe.given.items() <= manifest.input.model_dump().items()
+    assert pull_bundle(corrected) == made
+    assert pull_bundle(options) == folder
+
+
+def test_the_official_names_stay_free(pulled, tmp_path):
+    """Weights of one's own get the name given; an official one is refused before any work."""
+    options, _ = pulled
+    named = replace(options, name="robins", models_dir=tmp_path)
+    assert pull_bundle(named).parent == tmp_path / "robins"
+    with pytest.raises(SettingsError, match="Choose another name"):
+        pull_bundle(replace(options, name="mobilenet_v2", models_dir=tmp_path))
+
+
+def test_a_directory_that_cannot_be_written_to_is_a_mistake(pulled, tmp_path):
+    """Waiting does not help there; a full disk may be emptied."""
+    options, _ = pulled
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="TOPFIVE_MODELS_DIR"):
+        pull_bundle(replace(options, models_dir=tmp_path / "file" / "models"))
+
+
+def test_a_full_disk_is_no_mistake(pulled, tmp_path, monkeypatch):
+    """What may heal is told as such, so that it is tried again."""
+    options, _ = pulled
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("topfive.training.pull.write_bundle", fail)
+    with pytest.raises(BundleMissing, match="No space left"):
+        pull_bundle(replace(options, models_dir=tmp_path))
 
 
 def test_imagenets_names_need_a_thousand_classes(pulled):
     """Weights of other classes without labels are refused with what to set."""
     options, _ = pulled
-    without = PullOptions(options.name, options.weights, None, options.root / "other")
-    with pytest.raises(WeightsRefused, match=r"3 classes, not ImageNet's 1000.*TOPFIVE_LABELS"):
+    without = ModelOptions(options.model, options.weights, None, options.models_dir / "other")
+    with pytest.raises(LabelsRefused, match=r"3 classes, not ImageNet's 1000.*TOPFIVE_LABELS"):
         pull_bundle(without)
 
 
@@ -93,21 +151,21 @@ def test_labels_that_do_not_fit_are_refused(pulled, tmp_path, content, message):
     labels = tmp_path / "labels.txt"
     if content is not None:
         labels.write_bytes(content)
-    with pytest.raises(OperatorError, match=message):
-        pull_bundle(PullOptions(options.name, options.weights, labels, tmp_path / "models"))
+    with pytest.raises(LabelsRefused, match=message):
+        pull_bundle(ModelOptions(options.model, options.weights, labels, tmp_path / "models"))
 
 
 @pytest.mark.parametrize("name", ["alexnet", "", "../mobilenet_v2", "tiny"])
 def test_an_unknown_name_is_refused_with_those_known(tmp_path, name):
     """The message lists what can be pulled, and nothing is written."""
     with pytest.raises(WeightsRefused, match="Known: mobilenet_v2, resnet50"):
-        pull_bundle(PullOptions(name, "", None, tmp_path / "models"))
+        pull_bundle(ModelOptions(name, "", None, tmp_path / "models"))
     assert not (tmp_path / "models").exists()
 
 
 def test_missing_weights_are_refused(tmp_path):
     """A given file that is not there is told with the setting."""
-    options = PullOptions("mobilenet_v2", str(tmp_path / "gone.pth"), None, tmp_path / "models")
+    options = ModelOptions("mobilenet_v2", str(tmp_path / "gone.pth"), None, tmp_path / "models")
     with pytest.raises(WeightsRefused, match=r"gone\.pth.*TOPFIVE_WEIGHTS"):
         pull_bundle(options)
 
@@ -115,7 +173,7 @@ def test_missing_weights_are_refused(tmp_path):
 def test_weights_of_another_architecture_are_refused(pulled, tmp_path):
     """MobileNet's weights do not become a ResNet."""
     options, _ = pulled
-    wrong = PullOptions("resnet50", options.weights, options.labels_file, tmp_path)
+    wrong = ModelOptions("resnet50", options.weights, options.labels_file, tmp_path)
     with pytest.raises(WeightsRefused, match="not of resnet50"):
         pull_bundle(wrong)
 
@@ -124,5 +182,5 @@ def test_weights_that_do_not_end_in_a_bias_are_refused(tmp_path):
     """Named tensors of something else are refused in plain words."""
     path = tmp_path / "matrix.pth"
     torch.save({"weight": torch.ones(2, 2)}, path)
-    with pytest.raises(WeightsRefused, match="they have no classifier"):
-        pull_bundle(PullOptions("mobilenet_v2", str(path), None, tmp_path / "models"))
+    with pytest.raises(WeightsRefused, match="nor of any other model"):
+        pull_bundle(ModelOptions("mobilenet_v2", str(path), None, tmp_path / "models"))

@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+from argparse import Namespace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from topfive.bundles.store import hash_file
-from topfive.errors import WeightsRefused
+from topfive.errors import WeightsRefused, WeightsUnreachable
 from topfive.training.weights import convert_to_half, fetch_weights, load_state_dict
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(7)}
@@ -77,9 +78,10 @@ def test_code_is_refused_and_never_run(tmp_path, wrap, save):
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=save == "torch")
-    with pytest.raises(WeightsRefused, match="not plain weights"):
+    with pytest.raises(WeightsRefused, match="not plain weights") as refusal:
         load_state_dict(path)
     assert not trace.exists()
+    assert len(str(refusal.value)) <= 300
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -87,7 +89,33 @@ def test_a_whole_module_is_refused(tmp_path):
     """A pickled model, with its classes, is code and not weights."""
     path = tmp_path / "model.pth"
     torch.save(torch.nn.Linear(2, 2), path)
-    with pytest.raises(WeightsRefused, match="state_dict"):
+    with pytest.raises(WeightsRefused, match=r"holds a whole model .*model\.state_dict\(\)"):
+        load_state_dict(path)
+    torch.jit.script(torch.nn.Linear(2, 2)).save(path)
+    with pytest.raises(WeightsRefused, match="TorchScript"):
+        load_state_dict(path)
+
+
+def test_the_arguments_of_a_training_script_do_no_harm(tmp_path):
+    """A checkpoint of torchvision's own scripts holds them beside the weights."""
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"model": TENSORS, "args": Namespace(lr=0.1), "epoch": 9}, path)
+    _assert_same(load_state_dict(path), TENSORS)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\x89HDF\r\n", "Keras"),
+    ],
+)
+def test_what_is_often_taken_for_weights_is_named(tmp_path, content, what):
+    """A pointer, a login page and another library's file are told as what they are."""
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(WeightsRefused, match=what):
         load_state_dict(path)
 
 
@@ -193,17 +221,21 @@ def test_weights_are_fetched_and_checked(web, tmp_path):
         fetched = fetch_weights(f"{url}/a.pth?x=1", tmp_path, expected)
         assert hash_file(fetched) == digest
         _assert_same(load_state_dict(fetched), TENSORS)
-    with pytest.raises(WeightsRefused, match="TOPFIVE_WEIGHTS"):
+    with pytest.raises(WeightsUnreachable, match="TOPFIVE_WEIGHTS"):
         fetch_weights(f"{url}/a.pth", tmp_path, "00000000")
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_weights_that_cannot_be_fetched_are_refused(web, tmp_path):
-    """A missing file and a server that is not there are told with what to do instead."""
+def test_weights_that_cannot_be_fetched_are_told(web, tmp_path):
+    """A server that is not there may come back; a file that is not there is a wrong address."""
     _, url = web
-    for address in (f"{url}/gone.pth", "http://127.0.0.1:9/a.pth"):
-        with pytest.raises(WeightsRefused, match="could not be downloaded"):
-            fetch_weights(address, tmp_path)
+    with pytest.raises(WeightsUnreachable, match="could not be downloaded"):
+        fetch_weights("http://127.0.0.1:9/a.pth", tmp_path)
+    with pytest.raises(WeightsRefused, match="the answer is 404"):
+        fetch_weights(f"{url}/gone.pth", tmp_path)
+    # What torchvision itself names is there: a proxy must have answered.
+    with pytest.raises(WeightsUnreachable, match="the answer is 404"):
+        fetch_weights(f"{url}/gone.pth", tmp_path, "7ebf99e0")
 
 
 def test_only_weights_files_are_fetched(tmp_path):

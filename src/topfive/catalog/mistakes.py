@@ -1,0 +1,80 @@
+"""What is wrong with a model that is asked for and can be seen without loading it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from topfive.bundles.labels import read_labels
+from topfive.bundles.recipe import RecipeOptions
+from topfive.bundles.source import check_weights
+from topfive.catalog.loader import locate_bundle, open_located
+from topfive.catalog.wanted import ModelOptions, resolve
+from topfive.engines import EngineOptions, engine_candidates
+from topfive.engines.architectures import ARCHITECTURES
+from topfive.errors import Mistake
+
+
+def find_mistakes(
+    options: ModelOptions, fallback: str, engine: EngineOptions, cpu_flags: frozenset[str]
+) -> list[str]:
+    """List all that waiting cannot heal; it imports no inference library and fetches nothing."""
+    found = [*_problems(lambda: engine_candidates(engine, cpu_flags)), *_model_problems(options)]
+    if fallback:
+        found += _fallback_problems(fallback, options.models_dir)
+    return list(dict.fromkeys(found))
+
+
+def _model_problems(options: ModelOptions) -> Iterator[str]:
+    if options.model not in ARCHITECTURES:
+        for problem in _problems(lambda: _open(options)):
+            yield f"TOPFIVE_MODEL={options.model}: {problem}"
+        if not options.is_plain:
+            yield (
+                f"{_first_setting(options)} does not go with TOPFIVE_MODEL={options.model}: "
+                f"weights, labels, a name and a recipe are for {' or '.join(ARCHITECTURES)}."
+            )
+        return
+    found = list(_part_problems(options)) or list(_problems(lambda: _open(options)))
+    yield from found
+
+
+def _part_problems(options: ModelOptions) -> Iterator[str]:
+    """Look at weights, labels and recipe each by itself, so that all that is wrong is told."""
+    weights, labels_file = options.weights, options.labels_file
+    if weights:
+        yield from _problems(lambda: check_weights(weights))
+    if labels_file:
+        yield from _problems(lambda: read_labels(labels_file))
+    without = replace(options, weights="", labels_file=None)
+    yield from _problems(lambda: resolve(replace(without, name="")))
+    yield from _problems(lambda: resolve(replace(without, recipe=RecipeOptions())))
+
+
+def _open(options: ModelOptions) -> None:
+    folder = locate_bundle(options)
+    if folder is not None:
+        open_located(folder)
+
+
+def _fallback_problems(fallback: str, models_dir: Path) -> Iterator[str]:
+    options = ModelOptions(fallback, "", None, models_dir)
+    for problem in _problems(lambda: _open(options)):
+        yield f"TOPFIVE_FALLBACK_MODEL={fallback}: {problem}"
+
+
+def _first_setting(options: ModelOptions) -> str:
+    if options.weights:
+        return "TOPFIVE_WEIGHTS"
+    if options.labels_file:
+        return "TOPFIVE_LABELS"
+    if options.name:
+        return "TOPFIVE_MODEL_NAME"
+    return f"TOPFIVE_INPUT_{next(iter(options.recipe.given)).upper()}"
+
+
+def _problems(look: Callable[[], object]) -> list[str]:
+    try:
+        look()
+    except Mistake as mistake:
+        return [str(mistake)]
+    return []

@@ -1,0 +1,74 @@
+"""What can be seen to be wrong before anything is loaded."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.bundle_copies import copy_bundle
+from topfive.bundles.recipe import RecipeOptions
+from topfive.catalog.mistakes import find_mistakes
+from topfive.catalog.wanted import ModelOptions
+from topfive.engines import EngineOptions
+
+ENGINE = EngineOptions("openvino", "f32")
+
+
+def _find(options, fallback="", engine=ENGINE):
+    return find_mistakes(options, fallback, engine, frozenset())
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Nothing is given but the default model."""
+    return ModelOptions("mobilenet_v2", "", None, tmp_path / "models")
+
+
+def test_what_is_right_is_not_complained_about(plain, tiny_folder, tmp_path):
+    """A missing official bundle is no mistake: it is made."""
+    weights = tmp_path / "a.pth"
+    weights.write_bytes(b"weights")
+    assert _find(plain, "digits") == []
+    assert _find(replace(plain, model=str(tiny_folder))) == []
+    assert _find(replace(plain, model="digits")) == []
+    assert _find(replace(plain, weights=str(weights))) == []
+    assert _find(replace(plain, weights="https://example.org/a.pth")) == []
+
+
+def test_everything_wrong_is_told_at_once(plain, tmp_path):
+    """Weights, labels, recipe, name, precision and fallback each have a line."""
+    wrong = replace(
+        plain,
+        weights=str(tmp_path / "gone.pth"),
+        labels_file=tmp_path / "gone.txt",
+        name="digits",
+        recipe=RecipeOptions(crop=999),
+    )
+    found = _find(wrong, "digit", EngineOptions("openvino", "int8"))
+    for word in ("int8", "gone.pth", "gone.txt", "999", "MODEL_NAME=digits", "'digit'"):
+        assert sum(word in line for line in found) == 1, word
+    assert len(found) == 6
+    assert all("\n" not in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"weights": "a.pth"}, "TOPFIVE_WEIGHTS"),
+        ({"name": "birds"}, "TOPFIVE_MODEL_NAME"),
+        ({"recipe": RecipeOptions(std=(0.5, 0.5, 0.5))}, "TOPFIVE_INPUT_STD"),
+    ],
+)
+def test_what_a_finished_bundle_cannot_take_is_told(plain, changes, setting):
+    """Weights and the like beside a bundle that is finished are not silently ignored."""
+    (line,) = _find(replace(plain, model="digits", **changes))
+    assert line.startswith(f"{setting} does not go with TOPFIVE_MODEL=digits")
+
+
+def test_a_damaged_bundle_is_told(plain, tiny_folder, tmp_path):
+    """A file that differs is found before any worker is started, for the fallback too."""
+    damaged = copy_bundle(tiny_folder, tmp_path / "damaged")
+    (damaged / "labels.txt").write_text("changed\n", "utf-8")
+    (line,) = _find(replace(plain, model=str(damaged)))
+    assert "sha256 differs" in line
+    (line,) = _find(plain, str(damaged))
+    assert line.startswith("TOPFIVE_FALLBACK_MODEL=")
