@@ -10,14 +10,15 @@ import pytest
 
 from tests.live_server import LiveServer, run_server
 from tests.pictures import jpeg
+from topfive.bundles.official import official_weights
 
 
 @pytest.fixture(scope="module")
 def nowhere() -> str:
-    """A URL of weights at which nobody listens."""
+    """The address of a proxy at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/weights.pth"
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,14 @@ def troubled(tmp_path_factory: pytest.TempPathFactory, nowhere: str) -> Iterator
     """A service whose weights could not be downloaded; its two outputs are kept apart."""
     folder = tmp_path_factory.mktemp("troubled")
     with (
+        pytest.MonkeyPatch.context() as patch,
         (folder / "stderr").open("w") as errors,
-        run_server(
-            folder, stderr=errors, weights=nowhere, fallback_model="digits", log_level="debug"
-        ) as running,
     ):
-        yield running
+        patch.setenv("https_proxy", nowhere)
+        with run_server(
+            folder, stderr=errors, fallback_model="digits", log_level="debug"
+        ) as running:
+            yield running
 
 
 def test_every_event_is_json_on_standard_output(troubled: LiveServer, tmp_path: Path) -> None:
@@ -52,10 +55,10 @@ def test_nothing_is_on_standard_error(troubled: LiveServer) -> None:
     assert link.read_text() == ""
 
 
-def test_the_event_itself_has_the_cause(troubled: LiveServer, nowhere: str) -> None:
+def test_the_event_itself_has_the_cause(troubled: LiveServer) -> None:
     """Why weights could not be downloaded is in the event that says so, and points nowhere else."""
     (event,) = troubled.events("model_not_pulled")
-    assert nowhere in event["reason"]
+    assert official_weights("mobilenet_v2").url in event["reason"]
     assert "refused" in event["reason"]
     assert event["reason"] in event["message"]
     assert not [line for line in troubled.lines if "see above" in line or "its log says" in line]
@@ -78,7 +81,7 @@ def test_console_lines_are_plain_sentences(tiny_folder: Path, tmp_path: Path) ->
     text = "\n".join(server.lines)
     clock = r"(?m)^\d\d:\d\d:\d\d "
     for line in (
-        r"Starting with the model .*/tiny/1\. Workers: 1, slots in each: \d+, .*\.$",
+        r"Starting with the model tiny\. Workers: 1, slots in each: \d+, .*\.$",
         r"The model tiny 1 is loaded: openvino (f32|bf16)\.$",
         r"POST /predict 200 \d+ ms class \d \d+%$",
         r"POST /predict 400 unsupported_format$",

@@ -24,9 +24,9 @@ _INFO = {
     "wanted_model": "mobilenet_v2",
     "model": {
         "name": "mobilenet_v2",
-        "version": "sha256-82b0104e61ba",
+        "version": "imagenet1k-v2",
         "architecture": "mobilenet_v2",
-        "source": "local:sha256-82b0104e61ba",
+        "source": "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth",
         "sha256": "a18d7c9c282638644ff4fcaa5377268811d594428e7b4fefc98aedeb5be17d7e",
         "num_classes": 1000,
         "input": {
@@ -65,7 +65,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("predict", "200"): {
         "zebra": {
             "request_id": _REQUEST_ID,
-            "model": {"name": "mobilenet_v2", "version": "sha256-82b0104e61ba"},
+            "model": {"name": "mobilenet_v2", "version": "imagenet1k-v2"},
             "predictions": [
                 {"class_id": 340, "class_name": "zebra", "confidence": 0.720248},
                 {"class_id": 361, "class_name": "skunk", "confidence": 0.006211},
@@ -98,7 +98,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "status": "degraded",
             "model": "digits",
             "model_version": "1",
-            "reason": "The weights of mobilenet_v2 are not here. "
+            "reason": "The weights of mobilenet_v2 could not be downloaded. "
             "The service keeps trying; its log says more.",
         },
     },
@@ -109,7 +109,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "model_loaded": False,
             "model": "resnet50",
             "model_version": None,
-            "reason": "The weights of resnet50 are not here. "
+            "reason": "The weights of resnet50 could not be downloaded. "
             "The service keeps trying; its log says more.",
         }
     },
