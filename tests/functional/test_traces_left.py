@@ -161,21 +161,24 @@ def test_stopping_ends_every_process(tiny_folder: Path, tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
 
 
-def test_mended_bundle_comes_to_life(tiny_folder: Path, tmp_path: Path) -> None:
-    """A damaged bundle is refused without telling its path, and serves once it is whole again."""
+def test_a_bundle_damaged_meanwhile_is_told_and_mended(tiny_folder: Path, tmp_path: Path) -> None:
+    """New workers refuse it without telling its path; a reload takes it up once it is whole."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     for file in tiny_folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     whole = (folder / "model.bin").read_bytes()
-    (folder / "model.bin").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with run_server(tmp_path, is_ready=False, model=str(folder), workers="1") as server:
-        assert "damaged" in server.get("/health").json["reason"]
+    with run_server(tmp_path, model=str(folder), workers="1") as server:
+        (folder / "model.bin").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        server.process.send_signal(signal.SIGHUP)
+        assert "damaged" in server.wait_for_health("unavailable")["reason"]
         for answer in (server.get("/health"), server.get("/info"), server.upload(jpeg())):
             assert str(tmp_path).encode() not in answer.body
         refused = server.upload(jpeg())
         assert (refused.status, refused.code) == (503, "model_unavailable")
         assert int(refused.headers["Retry-After"]) >= 1
+        assert "sha256" in server.events("model_unavailable")[0]["reason"]
         (folder / "model.bin").write_bytes(whole)
+        server.process.send_signal(signal.SIGHUP)
         server.wait_for_health("healthy", within_s=90)
         assert server.upload(jpeg()).status == 200

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from topfive.admission.keys import ApiKey
+from topfive.bundles.recipe import RecipeOptions
 from topfive.engines import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
@@ -54,6 +55,11 @@ def test_every_field_is_read_from_its_variable():
         {
             "TOPFIVE_MODEL": " /models/birds/1 ",
             "TOPFIVE_LABELS": "labels.txt",
+            "TOPFIVE_INPUT_RESIZE": "256",
+            "TOPFIVE_INPUT_CROP": "",
+            "TOPFIVE_INPUT_MEAN": "0.5,0.5,0.5",
+            "TOPFIVE_INPUT_STD": "",
+            "TOPFIVE_INPUT_INTERPOLATION": "Bicubic",
             "TOPFIVE_ENGINE": "OpenVINO",
             "TOPFIVE_PRECISION": "BF16",
             "TOPFIVE_WORKERS": "3",
@@ -69,6 +75,9 @@ def test_every_field_is_read_from_its_variable():
     )
     assert settings.model == "/models/birds/1"
     assert settings.labels == Path("labels.txt")
+    assert settings.recipe == RecipeOptions(
+        resize=256, mean=(0.5, 0.5, 0.5), interpolation="bicubic"
+    )
     assert settings.engine_options(2) == EngineOptions("openvino", "bf16", 2)
     assert settings.sizing_options == SizingOptions(3, 2, 0)
     assert settings.image_limits == ImageLimits(1000, 2000)
@@ -95,6 +104,11 @@ BAD = {
     "TOPFIVE_MODEL": "",
     "TOPFIVE_ENGINE": "tensorflow",
     "TOPFIVE_PRECISION": "f64",
+    "TOPFIVE_MODEL_NAME": "My Birds",
+    "TOPFIVE_INPUT_CROP": "0",
+    "TOPFIVE_INPUT_MEAN": "0.5,0.5",
+    "TOPFIVE_INPUT_STD": "0,1,1",
+    "TOPFIVE_INPUT_INTERPOLATION": "cubic",
     "TOPFIVE_HOST": "",
     "TOPFIVE_PORT": "65536",
     "TOPFIVE_WORKERS": "0",
