@@ -14,7 +14,7 @@ from topfive.bundles.description import describe_bundle
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.bundles.store import open_bundle
-from topfive.catalog.wanted import ModelOptions
+from topfive.catalog.wanted import ModelOptions, resolve
 from topfive.engines.architectures import require_known
 from topfive.errors import Mistake, OperatorError, WeightsRefused
 from topfive.settings import Settings, read_settings
@@ -90,6 +90,7 @@ def _pull(model: str, given: dict[str, Any]) -> Path:
     # torch takes seconds to import: what it is not needed for is said at once.
     require_known(model)
     options = _options(model, read_settings(), given)
+    resolve(options)
     _require_torch()
     from topfive.training.pull import pull_bundle  # noqa: PLC0415 - imports torch
 
