@@ -242,4 +242,13 @@ class BundleRefused(OperatorError):
 
 
 class EngineRefused(OperatorError):
-    """An engine cannot run here, or disagrees with the reference."""
+    """An engine cannot run here, or disagrees with the reference.
+
+    `public` says why without a path or a library's text.
+    """
+
+    def __init__(
+        self, message: str, *, public: str = "it cannot run here; the service's log says more."
+    ) -> None:
+        self.public = public
+        super().__init__(message)
