@@ -39,37 +39,53 @@ def bundle(request):
     return request.getfixturevalue(f"{request.param}_bundle")
 
 
+class Remembering:
+    """An engine that computes each input once: most faults lie in what comes after."""
+
+    def __init__(self, engine) -> None:
+        self.name, self.precision, self.device = engine.name, engine.precision, engine.device
+        self.close = engine.close
+        self._engine, self._known = engine, {}
+
+    def infer(self, pixels):
+        """Score pixels, or say again what they scored."""
+        key = pixels.tobytes()
+        if key not in self._known:
+            self._known[key] = self._engine.infer(pixels)
+        return self._known[key].copy()
+
+
 class Broken:
     """An engine with something wrong before or after it."""
 
-    def __init__(
-        self,
-        engine,
-        before: Callable = lambda pixels: pixels,
-        after: Callable = lambda logits: logits,
-    ) -> None:
+    def __init__(self, engine, before: Callable = np.copy, after: Callable = np.copy) -> None:
         self.name, self.precision, self.device = engine.name, engine.precision, engine.device
         self._engine, self._before, self._after = engine, before, after
 
     def infer(self, pixels):
         """Score the wrong pixels, or give the wrong logits."""
-        right_way = np.ascontiguousarray(self._before(pixels))
-        return self._after(self._engine.infer(right_way))
-
-    def close(self) -> None:
-        """Close what is inside."""
-        self._engine.close()
+        return self._after(self._engine.infer(np.ascontiguousarray(self._before(pixels))))
 
 
-def _check(bundle, engine) -> None:
-    try:
-        Classifier(bundle, engine, ImageLimits()).check_golden()
-    finally:
+@pytest.fixture(scope="module")
+def engine_of():
+    """Open each engine of each bundle once, by bundle, kind and precision."""
+    opened = {}
+
+    def open_once(bundle, kind: str, precision: str):
+        key = (bundle.folder, kind, precision)
+        if key not in opened:
+            candidate = EngineCandidate(kind, precision, "")
+            opened[key] = Remembering(open_engine(engine_source(bundle), candidate, 1))
+        return opened[key]
+
+    yield open_once
+    for engine in opened.values():
         engine.close()
 
 
-def _open(bundle, kind: str, precision: str):
-    return open_engine(engine_source(bundle), EngineCandidate(kind, precision, ""), 1)
+def _check(bundle, engine) -> None:
+    Classifier(bundle, engine, ImageLimits()).check_golden()
 
 
 def _swap_best_two(bundle):
@@ -106,9 +122,10 @@ def test_a_sound_engine_is_accepted(bundle, kind, precision):
 
 @pytest.mark.parametrize("what", OUTSIDE)
 @pytest.mark.parametrize(("kind", "precision"), SOUND)
-def test_an_engine_with_wrong_ends_is_refused(bundle, kind, precision, what):
+def test_an_engine_with_wrong_ends_is_refused(bundle, engine_of, kind, precision, what):
     """What is done wrongly to the pixels or to the logits is seen, also through bf16's rounding."""
-    broken = Broken(_open(bundle, kind, precision), **OUTSIDE[what](bundle))
+    broken = Broken(engine_of(bundle, kind, precision), **OUTSIDE[what](bundle))
+    _check(bundle, engine_of(bundle, kind, precision))
     with pytest.raises(EngineRefused):
         _check(bundle, broken)
 
@@ -120,9 +137,10 @@ def test_a_wrong_normalisation_is_refused(bundle, precision, what):
     is_half = bundle.manifest.input.mean == (0.5, 0.5, 0.5)
     wrong = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}[what]
     changed = {what: wrong if is_half else (0.5, 0.5, 0.5)}
-    source = replace(engine_source(bundle), **changed)
+    engine = open_torch_engine(replace(engine_source(bundle), **changed), precision)
     with pytest.raises(EngineRefused):
-        _check(bundle, open_torch_engine(source, precision))
+        _check(bundle, engine)
+    engine.close()
 
 
 def _layers(engine) -> list[torch.nn.Module]:
@@ -130,37 +148,35 @@ def _layers(engine) -> list[torch.nn.Module]:
     return [layer for layer in engine._module.modules() if isinstance(layer, kinds)]
 
 
-def _missed(bundle, precision: str) -> list[int]:
-    """List the layers whose weights may be a tenth too large without being refused."""
+def _missed(bundle, precision: str, step: int) -> list[int]:
+    """Of each `step`th layer list those that may be a tenth too large and not be refused."""
     engine = open_torch_engine(engine_source(bundle), precision)
-    classifier = Classifier(bundle, engine, ImageLimits())
     missed = []
-    for number, layer in enumerate(_layers(engine)):
+    for number, layer in enumerate(_layers(engine)[::step]):
         right = layer.weight.data
         layer.weight.data = right * 1.1
         try:
-            classifier.check_golden()
+            _check(bundle, engine)
         except EngineRefused:
             pass
         else:
-            missed.append(number)
+            missed.append(number * step)
         layer.weight.data = right
-    classifier.check_golden()
-    classifier.close()
+    _check(bundle, engine)
+    engine.close()
     return missed
 
 
 def test_any_layer_a_tenth_too_large_is_refused_in_f32(tiny_bundle):
-    """There is no layer that could be wrong by a tenth without being seen, of random weights too."""
-    assert _missed(tiny_bundle, "f32") == []
+    """No layer can be wrong by a tenth without being seen, not even of random weights."""
+    assert _missed(tiny_bundle, "f32", 1) == []
 
 
 def test_a_layer_a_tenth_too_large_is_refused_in_bf16(bundle):
-    """In bf16 every layer of trained weights is seen; of random ones, the first among others.
+    """In bf16 every layer of trained weights is seen; of random ones, the first.
 
-    Random weights, as the tiny bundle's, make bf16's rounding as large as such a fault.
+    Random weights, as the tiny bundle's, make bf16's rounding as large as most such faults. Of the
+    large model some layers are tried: torch computes bf16 slowly on a CPU without it.
     """
-    missed = _missed(bundle, "bf16")
-    assert 0 not in missed
-    if bundle.manifest.name != "tiny":
-        assert missed == []
+    step = {"tiny": 1000, "digits": 1}.get(bundle.manifest.name, 9)
+    assert _missed(bundle, "bf16", step) == []
