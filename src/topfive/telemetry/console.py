@@ -14,6 +14,7 @@ SENTENCES = {
     "model_pulling": "Making the bundle of {model}; weights that are not here are downloaded.",
     "model_not_pulled": "The model's bundle could not be made: {reason}",
     "model_loaded": "The model {model} {version} is loaded: {engine} {precision}.",
+    "engine_refused": "{engine} in {precision} is not used for {model}: {reason}",
     "model_refused": "The model could not be loaded: {reason} Next try in {retry_in_s:g} s.",
     "model_degraded": "{serving} answers in place of {model}: {reason}",
     "model_unavailable": "No model answers: {reason}",
