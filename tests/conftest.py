@@ -15,6 +15,9 @@ from topfive.bundles.manifest import InputSection
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.catalog.catalog import Catalog
 
+# torch in several processes side by side on all cores: its threads would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 TINY_CLASSES = 10
 TINY_SIDE = 64
 TINY_OPTIONS = {"width_mult": 0.25}

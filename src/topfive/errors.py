@@ -272,7 +272,16 @@ class BundleRefused(Mistake):
 
 
 class EngineRefused(Mistake):
-    """An engine cannot run here, or disagrees with the reference."""
+    """An engine cannot run here, or disagrees with the reference.
+
+    `public` says why without a path or a library's text.
+    """
+
+    def __init__(
+        self, message: str, *, public: str = "it cannot run here; the service's log says more."
+    ) -> None:
+        self.public = public
+        super().__init__(message)
 
 
 # Enough for what is wrong and what to do; a longer message is not read.

@@ -105,6 +105,7 @@ def wanted_model(settings: Settings) -> ModelOptions:
 
 def _publish(catalog: Catalog, classifier: Classifier) -> None:
     catalog.publish(classifier)
+    _log_refused_engines(classifier)
     get_logger().info(
         "model_loaded",
         model=classifier.ref.name,
@@ -126,6 +127,7 @@ def _publish_fallback(
             get_logger().error("fallback_refused", model=options.model, reason=str(error))
         else:
             catalog.publish_fallback(classifier, explain(cause, catalog.wanted))
+            _log_refused_engines(classifier)
     _tell_what_answers(catalog, cause)
 
 
@@ -137,6 +139,17 @@ def _tell_what_answers(catalog: Catalog, cause: OperatorError) -> None:
     get_logger().warning(
         "model_degraded", model=catalog.wanted, serving=stand_in.ref.name, reason=str(cause)
     )
+
+
+def _log_refused_engines(classifier: Classifier) -> None:
+    for one in classifier.refused:
+        get_logger().warning(
+            "engine_refused",
+            model=classifier.ref.name,
+            engine=one.engine,
+            precision=one.precision,
+            reason=one.detail,
+        )
 
 
 def _start_recovery(catalog: Catalog, settings: Settings, how: LoadOptions) -> Recovery:

@@ -14,7 +14,12 @@ TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), r
 def make(folder: Path, *arguments: str) -> str:
     """Run `make` with commands in place of Python and pip that only print; returns the output."""
     stand_ins = ("PYTHON=echo python", "PIP=echo pip")
-    done = run(["make", *stand_ins, *arguments], cwd=folder, capture_output=True, check=True)
+    done = run(
+        ["make", "--no-print-directory", *stand_ins, *arguments],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
     return done.stdout.decode()
 
 

@@ -125,6 +125,7 @@ def test_info_describes_the_model(server: LiveServer) -> None:
         "engine": str,
         "precision": str,
         "device": str,
+        "refused_engines": list,
         "metrics": dict,
     }
     assert (model["name"], model["version"], model["num_classes"]) == (NAME, VERSION, len(LABELS))

@@ -1,6 +1,9 @@
 """A service without its model says so, serves its fallback, and heals by itself."""
 
+import json
 import socket
+import subprocess
+import sys
 import warnings
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +13,7 @@ from threading import Thread
 import pytest
 import torch
 
-from tests.live_server import run_server
+from tests.live_server import run_server, server_environment
 from tests.pictures import jpeg
 from topfive.bundles.official import official_weights
 from topfive.bundles.store import demo_root
@@ -119,6 +122,44 @@ def test_weights_of_ones_own_are_waited_for_without_a_fallback(
         assert server.wait_for_health("healthy", within_s=120)["model"] == "birds"
         names = {one["class_name"] for one in server.upload(jpeg()).json["predictions"]}
         assert names == {"robin", "wren", "owl"}
+
+
+def test_an_engine_that_was_refused_is_told(tmp_path: Path, tiny_folder: Path) -> None:
+    """What disagreed with the reference is told in the log, in /info and by doctor, with why."""
+    module = "tests.functional.refusing_server"
+    with run_server(tmp_path, module=module, model=str(tiny_folder)) as server:
+        model = server.get("/info").json["model"]
+        (logged,) = server.events("engine_refused")
+        (loaded,) = server.events("model_loaded")
+    (refused,) = model["refused_engines"]
+    assert (model["engine"], model["precision"]) == ("openvino", "f32")
+    assert (refused["engine"], refused["precision"]) == ("openvino", "bf16")
+    assert "times the reference's own error in bf16" in refused["reason"]
+    assert logged["severity"] == "WARNING"
+    assert (logged["model"], logged["engine"], logged["precision"]) == ("tiny", "openvino", "bf16")
+    assert refused["reason"] in logged["reason"]
+    assert loaded["precision"] == "f32"
+    doctor = subprocess.run(
+        [sys.executable, "-m", module, "doctor", "--json"],
+        env=server_environment({"TOPFIVE_MODEL": str(tiny_folder)}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    why = json.loads(doctor.stdout)["model"]["why"]
+    assert (
+        why
+        == f"openvino f32 agrees with the reference; refused: openvino bf16: {refused['reason']}"
+    )
+
+
+def test_torch_computes_in_bf16_where_asked(tmp_path: Path, tiny_folder: Path) -> None:
+    """bf16 by torch's autocast passes the check on any CPU, and /info says what it is."""
+    with run_server(tmp_path, model=str(tiny_folder), engine="torch", precision="bf16") as server:
+        model = server.get("/info").json["model"]
+        assert (model["engine"], model["precision"]) == ("torch", "bf16")
+        assert model["refused_engines"] == []
+        assert server.upload(jpeg()).status == 200
 
 
 def test_digits_reads_its_own_samples(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_api_keys(tiny_folder: Path, tmp_path: Path) -> None:
 
 def test_full_queue_is_told_truthfully(tiny_folder: Path, tmp_path: Path) -> None:
     """With every place taken, more are told 503 with a time to come back, and nobody hangs."""
-    slow = encode(draw(3000, 3000), "PNG", compress_level=1)
+    slow = _large_picture()
     with run_server(tmp_path, model=str(tiny_folder), workers="1", slots="1", queue="0") as server:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: server.upload(slow), range(16)))
@@ -105,7 +105,7 @@ def test_full_queue_is_told_truthfully(tiny_folder: Path, tmp_path: Path) -> Non
 
 def test_deadline_is_kept(tiny_folder: Path, tmp_path: Path) -> None:
     """Work that cannot begin in time is not begun."""
-    slow = encode(draw(3000, 3000), "PNG", compress_level=1)
+    slow = _large_picture()
     with run_server(
         tmp_path, model=str(tiny_folder), workers="1", slots="1", request_timeout_s="0.3"
     ) as server:
@@ -126,3 +126,8 @@ def test_pages_of_allowed_origins_may_call(tiny_folder: Path, tmp_path: Path) ->
         assert allowed.headers["Access-Control-Allow-Origin"] == "https://b.example"
         other = server.get("/health", Origin="https://evil.example")
         assert other.headers["Access-Control-Allow-Origin"] is None
+
+
+def _large_picture() -> bytes:
+    """Make a picture that takes long to decode and hardly any time to draw."""
+    return encode(draw(300, 300).resize((3000, 3000)), "PNG", compress_level=1)

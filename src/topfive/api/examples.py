@@ -39,6 +39,7 @@ _INFO = {
         "engine": "openvino",
         "precision": "f32",
         "device": "cpu",
+        "refused_engines": [],
         "metrics": {},
     },
     "workers": 2,

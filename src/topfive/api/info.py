@@ -7,7 +7,7 @@ from topfive import __version__
 from topfive.api.errors import ANY_ROUTE
 from topfive.api.readable import in_either_form, info_page
 from topfive.api.request import current_service, current_settings
-from topfive.api.schemas import InfoOut, InputOut, LimitsOut, ModelInfoOut
+from topfive.api.schemas import InfoOut, InputOut, LimitsOut, ModelInfoOut, RefusedEngineOut
 from topfive.classify.classifier import Classifier
 from topfive.images.sniff import FORMATS
 
@@ -52,6 +52,10 @@ def _model_info(classifier: Classifier) -> ModelInfoOut:
         engine=classifier.engine.name,
         precision=classifier.engine.precision,
         device=classifier.engine.device,
+        refused_engines=[
+            RefusedEngineOut(engine=one.engine, precision=one.precision, reason=one.reason)
+            for one in classifier.refused
+        ],
         metrics=manifest.metrics,
     )
 

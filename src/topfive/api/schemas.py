@@ -107,6 +107,14 @@ class InputOut(Shape):
     std: tuple[float, float, float]
 
 
+class RefusedEngineOut(Shape):
+    """An engine that was tried before the one that serves, and why it does not."""
+
+    engine: str
+    precision: str
+    reason: str
+
+
 class ModelInfoOut(Shape):
     """The served model."""
 
@@ -120,6 +128,7 @@ class ModelInfoOut(Shape):
     engine: str
     precision: str
     device: str
+    refused_engines: list[RefusedEngineOut]
     metrics: dict[str, float]
 
 

@@ -13,6 +13,7 @@ WEIGHTS_FILE = "weights.safetensors"
 GRAPH_FILE = "model.xml"
 GRAPH_WEIGHTS_FILE = "model.bin"
 GOLDEN_FILE = "golden.png"
+GOLDEN_LOGITS_FILE = "golden.safetensors"
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
@@ -65,9 +66,14 @@ class GoldenClass(_Part):
 
 
 class GoldenSection(_Part):
-    """What the reference says of the golden input, best class first."""
+    """What the reference says of the golden picture, best class first.
+
+    `inputs` names the golden inputs, made from the picture, whose logits are kept in
+    GOLDEN_LOGITS_FILE; older bundles have none.
+    """
 
     top_five: tuple[GoldenClass, ...] = Field(min_length=1, max_length=5)
+    inputs: tuple[str, ...] = ()
 
 
 class Manifest(_Part):
@@ -85,6 +91,12 @@ class Manifest(_Part):
     files: dict[str, Sha256]
     metrics: dict[str, float] = {}
     golden: GoldenSection
+
+    @model_validator(mode="after")
+    def _golden_logits_have_a_hash(self) -> Self:
+        if self.golden.inputs and GOLDEN_LOGITS_FILE not in self.files:
+            raise ValueError(f"it gives no hash for {GOLDEN_LOGITS_FILE}")
+        return self
 
     @model_validator(mode="after")
     def _golden_classes_exist(self) -> Self:

@@ -1,25 +1,30 @@
 """A classifier: one bundle in one engine, checked against the reference before it serves."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topfive.bundles.manifest import GRAPH_FILE, WEIGHTS_FILE
 from topfive.bundles.store import Bundle
+from topfive.classify.agreement import Logits
+from topfive.classify.golden import open_reference
 from topfive.classify.topk import softmax, top_classes
-from topfive.engines import Engine, EngineOptions, EngineSource, engine_candidates, open_engine
-from topfive.errors import BundleRefused, EngineRefused, Failure
+from topfive.engines import (
+    Engine,
+    EngineOptions,
+    EngineSource,
+    RefusedEngine,
+    engine_candidates,
+    open_engine,
+)
+from topfive.errors import EngineRefused
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import InputRecipe, preprocess
-from topfive.images.sniff import Sniffed, sniff
+from topfive.images.sniff import Sniffed
 from topfive.predictions import ClassScore, ImageInfo, ModelRef
-
-# How far a confidence may be from the reference's for the golden input: f32 differs only by the
-# order of its sums; bf16 keeps 8 bits of every factor, which moves a probability by percents.
-_GOLDEN_TOLERANCE = {"f32": 0.005, "f16": 0.02, "bf16": 0.10, "int8": 0.15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,15 @@ class Classified:
 class Classifier:
     """Turns the bytes of a picture into its most likely classes; safe to call from many threads."""
 
-    def __init__(self, bundle: Bundle, engine: Engine, limits: ImageLimits) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        limits: ImageLimits,
+        refused: tuple[RefusedEngine, ...] = (),
+    ) -> None:
         section = bundle.manifest.input
+        self.refused = refused
         self.bundle = bundle
         self.engine = engine
         self.ref = ModelRef(bundle.manifest.name, bundle.manifest.version)
@@ -65,14 +77,28 @@ class Classifier:
         )
 
     def check_golden(self) -> None:
-        """Classify the golden input; raises EngineRefused if the reference says otherwise."""
-        pixels = _golden_pixels(self.bundle)
-        problem = _disagreement(self.bundle, self.engine, softmax(self.engine.infer(pixels)))
+        """Classify the golden inputs; raises EngineRefused if the reference says otherwise."""
+        reference = open_reference(self.bundle)
+        try:
+            logits = np.stack([self.engine.infer(one[np.newaxis]) for one in reference.inputs])
+        except RuntimeError as error:
+            raise EngineRefused(
+                f"{self.engine.name} cannot compute: {error}", public="it cannot compute here."
+            ) from error
+        problem = self._unusable(logits) or reference.find_disagreement(
+            logits, self.engine.precision
+        )
         if problem:
             raise EngineRefused(
                 f"{self.engine.name} {self.engine.precision} disagrees with the reference on the "
-                f"golden input of {self.ref.name} {self.ref.version}: {problem}"
+                f"golden inputs of {self.ref.name} {self.ref.version}: {problem}",
+                public=problem,
             )
+
+    def _unusable(self, logits: Logits) -> str:
+        if logits.shape[1:] != (self.bundle.manifest.classes,):
+            return f"it has {logits.shape[1:]} outputs, not {self.bundle.manifest.classes}."
+        return "" if np.isfinite(logits).all() else "it gives values that are not numbers."
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -82,24 +108,35 @@ class Classifier:
 def load_classifier(
     bundle: Bundle, options: EngineOptions, limits: ImageLimits, cpu_flags: frozenset[str]
 ) -> Classifier:
-    """Load a bundle into the first engine that agrees with the reference.
+    """Load a bundle into the first engine that agrees with the reference; the others are closed.
 
     Raises EngineRefused with what every candidate said if none does.
     """
-    refusals = []
+    refused: list[RefusedEngine] = []
     for candidate in engine_candidates(options, cpu_flags):
         try:
-            engine = open_engine(_engine_source(bundle), candidate, options.slots)
-            classifier = Classifier(bundle, engine, limits)
-            classifier.check_golden()
+            engine = open_engine(engine_source(bundle), candidate, options.slots)
+            return _checked(Classifier(bundle, engine, limits, tuple(refused)))
         except EngineRefused as refusal:
-            refusals.append(str(refusal))
-        else:
-            return classifier
-    raise EngineRefused(" ".join(refusals))
+            refused.append(
+                RefusedEngine(
+                    candidate.engine, candidate.precision, refusal.public, detail=str(refusal)
+                )
+            )
+    raise EngineRefused(" ".join(one.detail for one in refused))
 
 
-def _engine_source(bundle: Bundle) -> EngineSource:
+def _checked(classifier: Classifier) -> Classifier:
+    """Return a classifier that agrees with the reference; close one that does not, and raise."""
+    with ExitStack() as undo:
+        undo.callback(classifier.close)
+        classifier.check_golden()
+        undo.pop_all()
+    return classifier
+
+
+def engine_source(bundle: Bundle) -> EngineSource:
+    """Gather what an engine must know of a bundle to run it."""
     manifest = bundle.manifest
     return EngineSource(
         architecture=manifest.architecture,
@@ -111,30 +148,3 @@ def _engine_source(bundle: Bundle) -> EngineSource:
         graph_file=bundle.folder / GRAPH_FILE,
         weights_file=bundle.folder / WEIGHTS_FILE,
     )
-
-
-def _golden_pixels(bundle: Bundle) -> NDArray[np.uint8]:
-    limits = ImageLimits()
-    side = bundle.manifest.input.crop
-    try:
-        golden = decode(sniff(bundle.golden_png, limits), limits, side).pixels
-    except Failure as failure:
-        raise BundleRefused(f"The golden input in {bundle.folder} is no picture.") from failure
-    if golden.size != (side, side):
-        raise BundleRefused(f"The golden input in {bundle.folder} is not {side} x {side} pixels.")
-    return np.asarray(golden)[np.newaxis]
-
-
-def _disagreement(bundle: Bundle, engine: Engine, probabilities: NDArray[np.float32]) -> str:
-    """Say how probabilities of shape (classes,) differ from the reference, or nothing."""
-    tolerance = _GOLDEN_TOLERANCE[engine.precision]
-    expected = bundle.manifest.golden.top_five
-    if probabilities.shape != (bundle.manifest.classes,):
-        return f"it has {probabilities.shape} outputs, not {bundle.manifest.classes}."
-    if not np.isfinite(probabilities).all():
-        return "it gives values that are not numbers."
-    best = float(probabilities.max())
-    worst = max(abs(float(probabilities[one.class_id]) - one.confidence) for one in expected)
-    if worst > tolerance or best - float(probabilities[expected[0].class_id]) > tolerance:
-        return f"a confidence differs by {worst:.4f}, and {tolerance} is the most allowed."
-    return ""

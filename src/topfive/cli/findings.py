@@ -149,8 +149,11 @@ def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:
         return Finding("model", found, str(error), _step_to_model(settings))
     found = f"{classifier.ref.name} {classifier.ref.version}"
     engine = f"{classifier.engine.name} {classifier.engine.precision}"
+    refused = "".join(
+        f"; refused: {one.engine} {one.precision}: {one.reason}" for one in classifier.refused
+    )
     classifier.close()
-    return Finding("model", found, f"{engine} agrees with the reference")
+    return Finding("model", found, f"{engine} agrees with the reference{refused}")
 
 
 def _step_to_model(settings: Settings) -> str:

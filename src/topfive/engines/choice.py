@@ -7,7 +7,7 @@ from topfive.engines.contract import Engine, EngineCandidate, EngineOptions, Eng
 from topfive.errors import EngineRefused
 
 _NATIVE_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-_TORCH_PRECISIONS = ("auto", "f32")
+_TORCH_PRECISIONS = ("auto", "f32", "bf16")
 _OPENVINO_PRECISIONS = ("auto", "f32", "bf16")
 _CUDA_DEVICE = Path("/dev/nvidiactl")
 
@@ -62,10 +62,10 @@ def _openvino_candidates(
 def _torch_precision(options: EngineOptions) -> str:
     if options.precision not in _TORCH_PRECISIONS:
         raise EngineRefused(
-            f"The torch engine computes in f32, not {options.precision}. "
+            f"The torch engine computes in f32 or bf16, not {options.precision}. "
             "Set TOPFIVE_PRECISION=f32, or TOPFIVE_ENGINE=openvino."
         )
-    return "f32"
+    return "f32" if options.precision == "auto" else options.precision
 
 
 def _require_torch() -> None:

@@ -44,6 +44,16 @@ class EngineCandidate:
     reason: str = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedEngine:
+    """An engine and precision that do not serve; `reason` is public, `detail` is for the log."""
+
+    engine: str
+    precision: str
+    reason: str
+    detail: str
+
+
 class Engine(Protocol):
     """A loaded model. `infer` may be called from as many threads as there are slots."""
 

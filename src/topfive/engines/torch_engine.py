@@ -12,13 +12,18 @@ from topfive.errors import EngineRefused
 
 
 class TorchEngine:
-    """One module in evaluation mode, its normalisation done on the device."""
+    """One module in evaluation mode, its normalisation done on the device.
+
+    In bf16 torch's autocast chooses which layers are computed so; the weights stay in f32.
+    """
 
     name = "torch"
-    precision = "f32"
 
-    def __init__(self, module: torch.nn.Module, source: EngineSource, device: str) -> None:
+    def __init__(
+        self, module: torch.nn.Module, source: EngineSource, device: str, precision: str
+    ) -> None:
         self.device = device
+        self.precision = precision
         self._module = module.eval().to(device)
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(source.mean, device=device).reshape(shape) * 255
@@ -29,7 +34,9 @@ class TorchEngine:
         """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
         batch = torch.tensor(pixels, device=self.device)
         normalised = (batch.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        logits: NDArray[np.float32] = self._module(normalised)[0].float().cpu().numpy()
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
+            outputs = self._module(normalised)
+        logits: NDArray[np.float32] = outputs[0].float().cpu().numpy()
         return logits
 
     def close(self) -> None:
@@ -38,11 +45,12 @@ class TorchEngine:
 
 
 def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
-    """Load a bundle's weights into its torchvision architecture.
+    """Load a bundle's weights into its torchvision architecture; `precision` is f32 or bf16.
 
     Raises EngineRefused if torch, torchvision or the weights are missing, or do not fit.
     """
-    del precision  # always f32; CUDA's own TF32 choices stay at torch's defaults
+    # Otherwise CUDA computes convolutions in TF32, with 10 binary digits, and it is called f32.
+    torch.backends.cudnn.allow_tf32 = False
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # One inference per slot runs on one core: more threads here would fight over them.
     torch.set_num_threads(1)
@@ -57,4 +65,7 @@ def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
         raise EngineRefused(
             f"The weights {source.weights_file} do not fit {source.architecture}."
         ) from error
-    return TorchEngine(module.float(), source, device)
+    try:
+        return TorchEngine(module.float(), source, device, precision)
+    except RuntimeError as error:
+        raise EngineRefused(f"torch cannot use the device {device}: {error}") from error

@@ -18,6 +18,7 @@ SENTENCES = {
     "classes_repeated": "More than one class is called {names}.",
     "bundle_not_served": "The bundle in {folder} is not served: {reason}",
     "model_loaded": "The model {model} {version} is loaded: {engine} {precision}.",
+    "engine_refused": "{engine} in {precision} is not used for {model}: {reason}",
     "model_refused": "The model could not be loaded: {reason} Next try in {retry_in_s:g} s.",
     "model_degraded": "{serving} answers in place of {model}: {reason}",
     "model_unavailable": "No model answers: {reason}",

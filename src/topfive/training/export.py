@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -21,19 +20,17 @@ from topfive.bundles.manifest import (
     LABELS_FILE,
     MANIFEST_FILE,
     WEIGHTS_FILE,
-    GoldenClass,
     GoldenSection,
     InputSection,
     Manifest,
 )
 from topfive.bundles.store import hash_file
-from topfive.classify.topk import softmax, top_classes
 from topfive.engines.contract import EngineSource
 from topfive.engines.quiet_openvino import openvino as ov
-from topfive.engines.torch_engine import TorchEngine
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import WeightsRefused
 from topfive.training.checkpoints import StateDict
+from topfive.training.reference import write_reference
 from topfive.training.weights import convert_to_half
 
 
@@ -58,7 +55,7 @@ def write_bundle(plan: BundlePlan, state_dict: StateDict, root: Path) -> Path:
     """Write a bundle beside its place and rename it there; returns its folder.
 
     An existing bundle of that name and version is left as it is. Raises WeightsRefused if the
-    weights do not fit the architecture.
+    weights do not fit the architecture, or give values that are not numbers.
     """
     target = root / plan.name / plan.version
     if target.exists():
@@ -106,7 +103,8 @@ def _write_files(
     contiguous = {name: tensor.contiguous() for name, tensor in stored.items()}
     save_file(contiguous, folder / WEIGHTS_FILE)
     _write_graph(plan, module, folder)
-    manifest = _manifest(plan, module, folder)
+    golden = write_reference(module, _engine_source(plan, folder), plan.labels, folder)
+    manifest = _manifest(plan, golden, folder)
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
 
 
@@ -125,7 +123,7 @@ def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> Non
     ov.save_model(steps.build(), folder / GRAPH_FILE, compress_to_fp16=plan.is_half)
 
 
-def _manifest(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> Manifest:
+def _manifest(plan: BundlePlan, golden: GoldenSection, folder: Path) -> Manifest:
     others = sorted(path for path in folder.iterdir() if path.is_file())
     return Manifest(
         name=plan.name,
@@ -138,12 +136,12 @@ def _manifest(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> Manife
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={path.name: hash_file(path) for path in others},
         metrics=dict(plan.metrics),
-        golden=_reference_answer(plan, module, folder),
+        golden=golden,
     )
 
 
-def _reference_answer(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> GoldenSection:
-    source = EngineSource(
+def _engine_source(plan: BundlePlan, folder: Path) -> EngineSource:
+    return EngineSource(
         architecture=plan.architecture,
         architecture_options=plan.architecture_options,
         classes=len(plan.labels),
@@ -152,14 +150,6 @@ def _reference_answer(plan: BundlePlan, module: torch.nn.Module, folder: Path) -
         std=plan.input.std,
         graph_file=folder / GRAPH_FILE,
         weights_file=folder / WEIGHTS_FILE,
-    )
-    pixels = np.asarray(plan.golden.convert("RGB"))[np.newaxis]
-    probabilities = softmax(TorchEngine(module, source, "cpu").infer(pixels))
-    best = top_classes(probabilities, plan.labels, 5)
-    return GoldenSection(
-        top_five=tuple(
-            GoldenClass(class_id=one.class_id, confidence=round(one.confidence, 6)) for one in best
-        )
     )
 
 

@@ -77,19 +77,20 @@ def test_a_cuda_device_comes_first(monkeypatch, tmp_path):
     flags = PLAIN | {"bf16"}
     assert _names(EngineOptions(), flags) == ["torch f32", "openvino bf16", "openvino f32"]
     assert _names(EngineOptions("openvino"), flags) == ["openvino bf16", "openvino f32"]
+    assert _names(EngineOptions("auto", "bf16"), flags) == ["torch bf16", "openvino bf16"]
 
 
 def test_torch_when_asked_for():
-    """Torch is tried alone, in f32, where it is asked for."""
+    """Torch is tried alone where it is asked for, in f32 unless bf16 is asked for too."""
     assert _names(EngineOptions("torch"), PLAIN) == ["torch f32"]
     assert _names(EngineOptions("torch", "f32"), PLAIN) == ["torch f32"]
+    assert _names(EngineOptions("torch", "bf16"), PLAIN) == ["torch bf16"]
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_torch_in_another_precision_is_refused(precision):
+def test_torch_in_int8_is_refused():
     """The message says what to set instead."""
     with pytest.raises(EngineRefused, match="TOPFIVE_PRECISION=f32"):
-        engine_candidates(EngineOptions("torch", precision), PLAIN)
+        engine_candidates(EngineOptions("torch", "int8"), PLAIN)
 
 
 def test_int8_is_not_in_a_bundle(tiny_source):
@@ -98,11 +99,13 @@ def test_int8_is_not_in_a_bundle(tiny_source):
         open_engine(tiny_source, EngineCandidate("openvino", "int8", ""), 1)
 
 
-@pytest.mark.parametrize("kind", ["openvino", "torch"])
-def test_an_opened_engine_tells_what_it_is(tiny_source, kind):
+@pytest.mark.parametrize(
+    ("kind", "precision"), [("openvino", "f32"), ("torch", "f32"), ("torch", "bf16")]
+)
+def test_an_opened_engine_tells_what_it_is(tiny_source, kind, precision):
     """An engine has a name, a precision and a device, and scores pixels with one value a class."""
-    engine = open_engine(tiny_source, EngineCandidate(kind, "f32", ""), 1)
-    assert (engine.name, engine.precision) == (kind, "f32")
+    engine = open_engine(tiny_source, EngineCandidate(kind, precision, ""), 1)
+    assert (engine.name, engine.precision) == (kind, precision)
     assert engine.device in {"cpu", "cuda"}
     scores = engine.infer(np.zeros((1, 64, 64, 3), np.uint8))
     assert scores.shape == (10,)

@@ -97,6 +97,15 @@ def test_weights_of_another_shape_are_refused(tmp_path, plan, weights):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_weights_that_give_no_numbers_are_refused(tmp_path):
+    """Weights of a training that failed, with values that are not numbers, become no bundle."""
+    weights = _weights()
+    weights["classifier.1.bias"][0] = float("nan")
+    with pytest.raises(WeightsRefused, match="not numbers in f32"):
+        write_bundle(_plan(), weights, tmp_path)
+    assert list((tmp_path / "small").iterdir()) == []
+
+
 def test_an_unknown_architecture_is_refused(tmp_path):
     """Only known architectures are built; a name is never looked up in a library."""
     with pytest.raises(EngineRefused, match="'Tensor' is not known"):
