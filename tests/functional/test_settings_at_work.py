@@ -21,7 +21,7 @@ def test_all_bad_settings_are_named_at_once(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert all(name in done.stderr for name in settings)
     assert "Traceback" not in done.stderr
 

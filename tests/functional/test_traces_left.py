@@ -170,8 +170,13 @@ def test_a_bundle_damaged_meanwhile_is_told_and_mended(tiny_folder: Path, tmp_pa
     whole = (folder / "model.bin").read_bytes()
     with run_server(tmp_path, model=str(folder), workers="1") as server:
         (folder / "model.bin").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        (before,) = server.worker_pids()
         server.process.send_signal(signal.SIGHUP)
         assert "damaged" in server.wait_for_health("unavailable")["reason"]
+        # The old worker serves until it has ended.
+        end_s = time.monotonic() + 60
+        while before in server.worker_pids() and time.monotonic() < end_s:
+            time.sleep(0.05)
         for answer in (server.get("/health"), server.get("/info"), server.upload(jpeg())):
             assert str(tmp_path).encode() not in answer.body
         refused = server.upload(jpeg())
