@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import DEBUG, INFO
 from threading import Lock
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Protocol
 
 from topfive.admission.capacity import Deadline, Gate
@@ -111,6 +111,7 @@ class Service:
         self._sizing = sizing
         self._recovery: Recovering = NoRecovery()
         self._started_s = monotonic()
+        self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
         self._is_closed = False
         self._logger = get_logger()
@@ -128,21 +129,21 @@ class Service:
 
         `is_abandoned` is asked once, before any work: nobody decodes for a client that has gone.
         """
-        started = perf_counter()
+        started_s = monotonic() - deadline.waited_s
         if self._is_closed:
             raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
         upload = sniff(data, self.limits.image)
         with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
-            waiting_since = perf_counter()
+            waiting_since_s = monotonic()
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
             with self._gate.permit(deadline), self._memory.reserve(cost_bytes, deadline):
                 if is_abandoned():
                     raise DeadlineExceeded(
                         "The client closed the connection before its picture was classified."
                     )
-                queue_ms = (perf_counter() - waiting_since) * 1000
+                queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
                 found = classifier.classify(upload, top_k)
-        total_ms = (perf_counter() - started) * 1000
+        total_ms = (monotonic() - started_s) * 1000
         is_degraded = self._catalog.is_stand_in(classifier)
         return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
 
@@ -165,9 +166,13 @@ class Service:
         is_stalled = self._gate.oldest_run_s() > STALLED_AFTER_S
         return self._catalog.state.serving is not None and not self._is_draining and not is_stalled
 
-    def overload(self, is_full: bool = False) -> Overloaded | None:
-        """Make the failure that a picture would meet now; None where there is a place for it."""
-        return self._gate.overload(is_full)
+    def overloaded(self) -> Overloaded:
+        """Make the failure of a picture for which there is no place now."""
+        return self._gate.overloaded(self._count_waiting())
+
+    def count_waiting_with(self, count: Callable[[], int]) -> None:
+        """Have `count` tell how many pictures wait before they reach the service."""
+        self._count_waiting = count
 
     def oldest_run_s(self) -> float:
         """Tell for how long the oldest prediction has been at work; 0 if none is."""
@@ -221,7 +226,7 @@ class Service:
         state = self._catalog.state
         gauges = Gauges(
             in_flight=self._in_flight,
-            queue_depth=self._gate.load().waiting,
+            queue_depth=self._gate.load().waiting + self._count_waiting(),
             decoded_bytes=self._memory.taken_bytes,
             memory_bytes=resident_bytes(),
             is_degraded=state.serving is not None and not state.is_wanted,

@@ -17,9 +17,10 @@ _MAX_RETRY_AFTER_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on the monotonic clock, in seconds."""
+    """A moment on the monotonic clock, in seconds, and for how long was waited already."""
 
     at_s: float
+    waited_s: float = 0.0
 
     @classmethod
     def after(cls, timeout_s: float) -> "Deadline":
@@ -73,13 +74,10 @@ class Gate:
             with self._lock:
                 self._tickets -= 1
 
-    def overload(self, is_full: bool = False) -> Overloaded | None:
-        """Make the failure that a ticket asked for now would meet; None where there is a place.
-
-        `is_full` says that the caller knows of others who stand before the gate already.
-        """
+    def overloaded(self, waiting: int = 0) -> Overloaded:
+        """Make the failure of work for which there is no place; `waiting` more wait elsewhere."""
         with self._lock:
-            return self._overloaded() if is_full or self._tickets >= self._places else None
+            return self._overloaded(waiting)
 
     @contextmanager
     def permit(self, deadline: Deadline) -> Iterator[None]:
@@ -135,16 +133,16 @@ class Gate:
         else:
             self._working -= 1
 
-    def _overloaded(self) -> Overloaded:
+    def _overloaded(self, waiting: int = 0) -> Overloaded:
         return Overloaded(
             f"All {self._places} places of this worker are taken. Try again later.",
-            retry_after_s=self._retry_after_s(),
+            retry_after_s=self._retry_after_s(waiting),
         )
 
-    def _retry_after_s(self) -> int:
+    def _retry_after_s(self, waiting: int) -> int:
         """Estimate when the work now inside will be done, from the rate of the last ones."""
         if len(self._finished_at_s) < 2:
             return 1
         span_s = monotonic() - self._finished_at_s[0]
         rate_per_s = len(self._finished_at_s) / max(span_s, 1e-3)
-        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(self._tickets / rate_per_s)))
+        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil((self._tickets + waiting) / rate_per_s)))

@@ -2,8 +2,8 @@
 
 import re
 import select
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
+from time import monotonic
 from typing import cast
 from uuid import uuid4
 
@@ -18,6 +18,8 @@ from topfive.settings import Settings
 from topfive.telemetry.logs import clear_lines, put_on_lines
 from topfive.telemetry.traces import Trace
 
+# On every answer.
+SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff"}
 _EXTENSION = "topfive"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -29,7 +31,7 @@ class RequestRecord:
     request_id: str
     deadline: Deadline
     trace: Trace
-    started: float = field(default_factory=perf_counter)
+    started_s: float
     code: str | None = None
     prediction: Prediction | None = None
 
@@ -88,17 +90,19 @@ def _mounted() -> _Mounted:
 def _open_record() -> None:
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
-    deadline = Deadline.after(current_settings().request_timeout_s)
+    head_s = request.environ.get("topfive.head_s") or monotonic()
+    waited_s = request.environ.get("topfive.waited_s", 0.0)
+    deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)
     trace = current_service().begin_request(request.headers.get("traceparent", ""))
     put_on_lines(request_id=request_id)
-    g.record = RequestRecord(request_id, deadline, trace)
+    g.record = RequestRecord(request_id, deadline, trace, head_s)
 
 
 def _close_record(response: Response) -> Response:
     record = current_record()
-    duration_ms = (perf_counter() - record.started) * 1000
+    duration_ms = (monotonic() - record.started_s) * 1000
     response.headers["X-Request-ID"] = record.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(SECURITY_HEADERS)
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
     current_service().record(
