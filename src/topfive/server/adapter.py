@@ -85,6 +85,7 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
 
     # The memory in which all workers note their connections; set before the worker runs.
     board: mmap
+    alive: bool
     _ticked_s = 0.0
 
     def run(self) -> None:
@@ -241,6 +242,8 @@ class GunicornHttp:
         message._expected_100_continue = conn.body_is_missing and message._expected_100_continue
         response, environ = wsgi.create(message, conn, conn.client, conn.server, self._cfg)
         environ["wsgi.input"] = body
+        if not conn.body_is_missing:
+            environ["topfive.body"] = body.getvalue()
         environ["wsgi.multithread"] = True
         environ["topfive.head_s"] = conn.head_s
         environ["topfive.waited_s"] = conn.waited_s

@@ -12,8 +12,8 @@ _TRIM_BYTES = 8 * 1024 * 1024
 # One arena a thread would keep tens of megabytes in each; two are enough, since the lock is held
 # for a moment only while pictures are decoded for milliseconds.
 _ARENAS = 2
-# Setting the former switches off that glibc learns the latter; from its default of 128 KiB on, every
-# picture's pixels would be mapped and given back, at the price of clearing all their pages.
+# Once anything is set glibc no longer learns this threshold. From its default of 128 KiB on every
+# picture's pixels would be mapped anew, at the price of clearing all their pages.
 _MMAP_BYTES = 4 * 1024 * 1024
 
 
