@@ -28,12 +28,15 @@ def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
 
 
 def origin_headers(origins: tuple[str, ...], origin: str) -> dict[str, str]:
-    """Make the headers that `allow_origins` adds to an answer for a page of `origin`."""
-    if not origin or not {origin, "*"} & set(origins):
+    """Make the headers that `allow_origins` adds to an answer for a page of `origin`.
+
+    An empty `origin` is no page: whatever asks does not look at these headers.
+    """
+    is_allowed = any(one == "*" or one.lower() == origin.lower() for one in origins)
+    if not origin or not is_allowed:
         return {}
-    allowed = "*" if "*" in origins else origin
-    vary = {} if allowed == "*" else {"Vary": "Origin"}
+    vary = {"Vary": "Origin"} if "*" in origins or len(origins) > 1 else {}
     return {
-        "Access-Control-Allow-Origin": allowed,
+        "Access-Control-Allow-Origin": origin,
         "Access-Control-Expose-Headers": ", ".join(sorted(_EXPOSED)),
     } | vary
