@@ -27,7 +27,7 @@ CLIENTS = (1, 2, 10)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One measurement: server and bare pipeline, CPU milliseconds a picture, and pictures a second."""
+    """One measurement: CPU milliseconds a picture of both, and pictures a second."""
 
     clients: int
     server_ms: float
@@ -40,7 +40,7 @@ class Turn:
         return self.server_ms - self.bare_ms
 
 
-def measure_bare(script: Path, settings: dict[str, str], photos: Path, count: int) -> float:
+def measure_bare(settings: dict[str, str], photos: Path, count: int) -> float:
     """Classify `count` pictures without HTTP in a process of its own; CPU milliseconds each."""
     command = [sys.executable, __file__, "--bare", str(count), "--photos", str(photos)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TOPFIVE_")} | settings
@@ -66,7 +66,9 @@ def run_bare(photos: Path, count: int) -> float:
     return (time.process_time() * 1000 - before_ms) / count
 
 
-def measure_server(address: Address, pid: int, photos: Path, clients: int, count: int) -> tuple[float, float]:
+def measure_server(
+    address: Address, pid: int, photos: Path, clients: int, count: int
+) -> tuple[float, float]:
     """Send `count` pictures; returns the server's CPU milliseconds each, and pictures a second."""
     requests = [build_request(photo, address) for photo in list_photos(photos)]
     ClosedLoop(address, requests, LoopLimits(clients, 4 * clients, 60.0)).run()
@@ -78,14 +80,19 @@ def measure_server(address: Address, pid: int, photos: Path, clients: int, count
     return cpu_ms / count, count / result.duration_s
 
 
-def measure(script: Path, settings: dict[str, str], photos: Path, repeats: int, count: int) -> list[Turn]:
-    """Take turns between the bare pipeline and the server, `repeats` times for each number of clients."""
+def measure(
+    script: Path, settings: dict[str, str], photos: Path, repeats: int, count: int
+) -> list[Turn]:
+    """Take turns between bare pipeline and server, `repeats` times for each number of clients."""
     turns = []
-    with TemporaryDirectory() as folder, serving(ServerPlan(script, settings, Path(folder))) as server:
+    with (
+        TemporaryDirectory() as folder,
+        serving(ServerPlan(script, settings, Path(folder))) as server,
+    ):
         server.wait_until(is_ready)
         for _ in range(repeats):
             for clients in CLIENTS:
-                bare_ms = measure_bare(script, settings, photos, count)
+                bare_ms = measure_bare(settings, photos, count)
                 server_ms, per_s = measure_server(
                     server.address, server.process.pid, photos, clients, count
                 )

@@ -11,8 +11,10 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
+from typing import Any
 
 from topfive.errors import InternalError
+from topfive.server.acceptor import Acceptor
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Http, Outcome
@@ -21,10 +23,6 @@ from topfive.server.scheduler import UploadScheduler
 from topfive.server.upload import Decision, Refusal, Stage, Upload, Verdict
 from topfive.telemetry.logs import get_logger
 
-# While every place is taken so many connections are accepted at once: most are refused.
-_ACCEPTS_A_TURN = 16
-# How long a worker with more connections than another leaves new ones to that one.
-_YIELD_S = 0.002
 _READ_BYTES = 256 * 1024
 # While a request is worked on so much of further ones is read ahead.
 _READ_AHEAD_BYTES = 64 * 1024
@@ -48,20 +46,17 @@ class EventLoop:
         balance: Balance,
         most_connections: int,
     ) -> None:
-        self._listeners = {one.fileno(): one for one in listeners}
         self._scheduler = scheduler
         self._http = http
         self._refusals = refusals
         self._balance = balance
-        self._most_connections = most_connections
         self.requests = 0
         self._lock = Lock()
         self._tasks: SimpleQueue[Connection] = SimpleQueue()
         self._connections: dict[int, Connection] = {}
         self._poller = select.epoll()
-        self._is_accepting = False
-        self._accepts_from_s = 0.0
-        self._has_yielded = False
+        self._acceptor = Acceptor(listeners, self._poller, balance, self._admit, self._room)
+        self._most_connections = most_connections
         self._scratch = bytearray(_READ_BYTES)
         self._view = memoryview(self._scratch)
 
@@ -72,20 +67,15 @@ class EventLoop:
 
     def start(self, wake_fd: int) -> None:
         """Start the threads and be ready to accept; a byte on `wake_fd` ends a turn early."""
-        for listener in self._listeners.values():
-            listener.setblocking(False)
         self._poller.register(wake_fd, select.EPOLLIN | select.EPOLLET)
         for number in range(self._scheduler.limits.threads):
             Thread(target=self._work, name=f"topfive-{number}", daemon=True).start()
 
     def turn(self, wait_s: float) -> None:
         """Wait for something to happen, and carry it out."""
-        left_s = self._accepts_from_s - monotonic()
-        has_room = self._scheduler.connections < self._most_connections
-        self._set_accepting(has_room and left_s <= 0)
-        for fd, _events in self._poller.poll(min(wait_s, left_s) if left_s > 0 else wait_s):
-            if fd in self._listeners:
-                self._accept(self._listeners[fd])
+        for fd, _events in self._poller.poll(self._acceptor.prepare(wait_s)):
+            if fd in self._acceptor:
+                self._acceptor.accept(fd, at_once=self._scheduler.is_full)
             elif (conn := self._connections.get(fd)) is not None:
                 self._on_event(conn)
 
@@ -99,52 +89,24 @@ class EventLoop:
 
     def stop_accepting(self) -> None:
         """Let in everyone who is connected already, and close the listening sockets."""
-        self._set_accepting(False)
-        for listener in self._listeners.values():
-            while self._accept_one(listener):
-                pass
-            # While it stays open the kernel would go on queueing clients that nobody serves.
-            listener.close()
-        self._listeners = {}
+        self._acceptor.close()
         with self._lock:
             self._scheduler.stop(monotonic())
             self._balance.leave()
 
-    def _set_accepting(self, is_accepting: bool) -> None:
-        if is_accepting == self._is_accepting:
-            return
-        self._is_accepting = is_accepting
-        for fd in self._listeners:
-            if is_accepting:
-                self._poller.register(fd, select.EPOLLIN)
-            else:
-                self._poller.unregister(fd)
+    def _room(self) -> int:
+        """Tell how many more connections there may be."""
+        return self._most_connections - self._scheduler.connections
 
-    def _accept(self, listener: socket.socket) -> None:
-        if not self._has_yielded and self._balance.is_above_others():
-            self._has_yielded = True
-            self._accepts_from_s = monotonic() + _YIELD_S
-            return
-        self._has_yielded = False
-        for _ in range(_ACCEPTS_A_TURN if self._scheduler.is_full else 1):
-            if not self._accept_one(listener):
-                return
-
-    def _accept_one(self, listener: socket.socket) -> bool:
-        if self._scheduler.connections >= self._most_connections:
-            return False
-        try:
-            sock, client = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return False
-        conn = Connection(sock, client, listener.getsockname())
+    def _admit(self, sock: socket.socket, client: Any, server: Any) -> None:
+        """Take on a new connection."""
+        conn = Connection(sock, client, server)
         with self._lock:
             self._connections[conn.fileno()] = conn
             self._scheduler.accepted(conn, monotonic())
             self._note_connections()
         # Often the whole request has come already, and the poller need not know of it.
         self._on_event(conn)
-        return True
 
     def _on_event(self, conn: Connection) -> None:
         try:

@@ -6,7 +6,13 @@ from flask import Flask
 from topfive.api.cors import allow_origins, origin_headers
 
 ALLOWED = [(), ("*",), ("https://a.example",), ("https://a.example", "https://b.example")]
-ASKING = ["https://a.example", "HTTPS://A.example", "https://b.example", "https://other.example", "null"]
+ASKING = [
+    "https://a.example",
+    "HTTPS://A.example",
+    "https://b.example",
+    "https://other.example",
+    "null",
+]
 
 
 @pytest.mark.parametrize("origins", ALLOWED)
