@@ -239,7 +239,8 @@ class GunicornHttp:
         return BytesIO(conn.body)
 
     def _run_app(self, conn: Connection, message: Any, body: Any, may_keep: bool) -> Any:
-        message._expected_100_continue = conn.body_is_missing and message._expected_100_continue
+        # Gunicorn would tell a client to go on whose upload is too large and will be refused.
+        message._expected_100_continue &= conn.may_be_told_to_continue
         response, environ = wsgi.create(message, conn, conn.client, conn.server, self._cfg)
         environ["wsgi.input"] = body
         if not conn.body_is_missing:

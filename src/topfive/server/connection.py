@@ -56,6 +56,7 @@ class Connection(Upload):
         self.body_is_missing = False
         self.waited_s = 0.0
         self.was_told_to_continue = False
+        self.may_be_told_to_continue = False
         self._chunked: ChunkedBody | None = None
         self._searched = 0
 
@@ -115,7 +116,8 @@ class Connection(Upload):
     def discard_request(self) -> bool:
         """Throw away what has arrived; True if that was one request, whole, and no more."""
         is_whole = False
-        if self.head is not None:
+        # What was taken is whole, but its thread may be anywhere: the connection ends.
+        if self.head is not None and not self.taken_bytes:
             with suppress(ValueError, OSError):
                 is_whole = self._discard_missing(self.missing_bytes())
         self.received.clear()

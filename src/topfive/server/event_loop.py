@@ -28,7 +28,7 @@ _READ_BYTES = 256 * 1024
 _READ_AHEAD_BYTES = 64 * 1024
 # More than this is not thrown away for a client that was refused.
 _CLOSING_BYTES = 64 * 1024 * 1024
-_BUSY = frozenset({Stage.WAITING, Stage.WORKING})
+_BUSY = frozenset({Stage.WAITING, Stage.WORKING, Stage.ANSWERED})
 
 
 class EventLoop:
@@ -207,6 +207,7 @@ class EventLoop:
                 # The thread reads the rest.
                 self._poll(upload, 0)
             if verdict is Decision.STREAM:
+                upload.may_be_told_to_continue = True
                 self._tasks.put(upload)
 
     def _read_on(self, conn: Connection) -> None:
@@ -315,7 +316,16 @@ class EventLoop:
         while True:
             conn: Connection | None = self._tasks.get()
             while conn is not None:
-                conn = self._serve(conn)
+                conn = self._serve_or_drop(conn)
+
+    def _serve_or_drop(self, conn: Connection) -> Connection | None:
+        try:
+            return self._serve(conn)
+        except Exception as error:  # noqa: BLE001 - a worker loop: no failure may end its thread
+            get_logger().error("unforeseen_error", kind=type(error).__name__)
+            with self._lock:
+                self._drop(conn)
+            return None
 
     def _serve(self, conn: Connection) -> Connection | None:
         """Answer a request; returns the connection whose request this thread takes next."""
@@ -337,7 +347,9 @@ class EventLoop:
         return upload  # type: ignore[return-value] # this loop made it
 
     def _answer(self, conn: Connection) -> Outcome:
-        may_keep = not self._scheduler.is_stopping and not self._balance.should_end_one()
+        has_room = self._room() > self._scheduler.limits.threads
+        may_keep = has_room and not self._scheduler.is_stopping
+        may_keep = may_keep and not self._balance.should_end_one()
         try:
             return self._http.answer(conn, may_keep)
         except BrokenRequest:

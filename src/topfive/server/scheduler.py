@@ -139,6 +139,7 @@ class UploadScheduler:
         else:
             self._lanes[upload.work].working -= 1
         upload.streamed_bytes = 0
+        upload.stage = Stage.ANSWERED
         self._release(upload, request_bytes)
 
     def answer_unsent(self, upload: Upload, now_s: float) -> None:
@@ -188,7 +189,7 @@ class UploadScheduler:
     def tick(self, now_s: float) -> list[tuple[Upload, Verdict]]:
         """List the connections whose time is over, with what becomes of each."""
         late = [one for one in self._uploads if one.expires_s <= now_s]
-        return [(one, self._end_of(one, now_s)) for one in late if one.stage is not Stage.WORKING]
+        return [(one, self._end_of(one, now_s)) for one in late if one.stage not in _AT_A_THREAD]
 
     def _end_of(self, upload: Upload, now_s: float) -> Verdict:
         if upload.stage is Stage.PAUSED:
@@ -262,4 +263,5 @@ class UploadScheduler:
         self.held_bytes -= count
 
 
+_AT_A_THREAD = frozenset({Stage.WORKING, Stage.ANSWERED})
 _ARRIVING = frozenset({Stage.IDLE, Stage.HEAD, Stage.BODY, Stage.PAUSED})

@@ -23,6 +23,7 @@ class Stage(Enum):
     BODY = "body"
     WAITING = "waiting"  # it is whole, or too large, and no thread has it yet
     WORKING = "working"  # a thread has it
+    ANSWERED = "answered"  # its answer is made, and the thread is about to send it
     SENDING = "sending"  # its answer waits for the client to read
     PAUSED = "paused"  # it was refused, and the next one is not read before a short pause
     CLOSING = "closing"  # the connection was refused; what still arrives is thrown away
