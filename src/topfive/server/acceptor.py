@@ -8,8 +8,10 @@ from typing import Any
 
 from topfive.server.balance import Balance
 
-# While every place is taken so many connections are accepted at once: most are refused.
-_ACCEPTS_AT_ONCE = 16
+# While every place is taken so many connections are accepted at once, and then none for a moment:
+# most are refused, and being woken for each would cost more than refusing it.
+_ACCEPTS_AT_ONCE = 32
+_PAUSE_S = 0.005
 # How long a worker with more connections than another leaves new ones to that one.
 _YIELD_S = 0.002
 
@@ -59,9 +61,13 @@ class Acceptor:
             self._accepts_from_s = monotonic() + _YIELD_S
             return
         self._has_yielded = False
-        for _ in range(_ACCEPTS_AT_ONCE if at_once else 1):
+        if not at_once:
+            self._accept_one(self._listeners[fd])
+            return
+        for _ in range(_ACCEPTS_AT_ONCE):
             if not self._accept_one(self._listeners[fd]):
-                return
+                break
+        self._accepts_from_s = monotonic() + _PAUSE_S
 
     def close(self) -> None:
         """Accept everyone who is connected already, and close the listening sockets."""

@@ -13,6 +13,8 @@ _BYTES = 4
 # A kept connection is ended only where that evens things out, and not all at once.
 _FAR = 2
 _END_EVERY_S = 0.05
+# So much of another worker's connections one may have more, before that one gets the next.
+_TOLERATED_PART = 4
 
 
 def make_board() -> mmap:
@@ -45,17 +47,27 @@ class Balance:
         self._counts[self._place] = 0
 
     def is_above_others(self) -> bool:
-        """Tell whether another worker has fewer connections."""
-        return self._excess() > 0
+        """Tell whether another worker has so many fewer connections that it should get new ones.
+
+        Among many connections some more do no harm, and leaving each to another would take time.
+        """
+        least = self._least()
+        return self._own - least > least // _TOLERATED_PART
 
     def should_end_one(self) -> bool:
         """Tell whether to end a kept connection, so that another worker gets it."""
         now_s = monotonic()
-        if now_s - self._ended_s < _END_EVERY_S or self._excess() < _FAR:
+        if now_s - self._ended_s < _END_EVERY_S:
+            return False
+        least = self._least()
+        if self._own - least < max(_FAR, least // _TOLERATED_PART):
             return False
         self._ended_s = now_s
         return True
 
-    def _excess(self) -> int:
-        own = self._counts[self._place]
-        return own - min(filter(None, self._counts.tolist()), default=own)
+    @property
+    def _own(self) -> int:
+        return self._counts[self._place]
+
+    def _least(self) -> int:
+        return min(filter(None, self._counts.tolist()), default=self._own)
