@@ -300,7 +300,7 @@ class EventLoop:
 
     def _after_answer(self, conn: Connection, *, is_gone: bool) -> None:
         """Go on with a further request, or end the connection; the lock is held."""
-        if is_gone or conn.outcome is Outcome.GONE:
+        if is_gone or conn.is_closed or conn.outcome is Outcome.GONE:
             self._drop(conn)
         elif conn.outcome is Outcome.KEEP and (conn.received or not conn.has_ended):
             conn.begin_again()

@@ -134,12 +134,14 @@ class UploadScheduler:
 
     def work_done(self, upload: Upload, request_bytes: int) -> None:
         """Free the place of a request whose answer is made; `request_bytes` are held no longer."""
+        if upload not in self._uploads:
+            return
         if upload in self._streaming:
             self._streaming.discard(upload)
         else:
             self._lanes[upload.work].working -= 1
-        upload.streamed_bytes = 0
         upload.stage = Stage.ANSWERED
+        upload.streamed_bytes = 0
         self._release(upload, request_bytes)
 
     def answer_unsent(self, upload: Upload, now_s: float) -> None:
