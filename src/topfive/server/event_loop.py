@@ -122,16 +122,16 @@ class EventLoop:
                 self._drop(conn)
 
     def _read(self, conn: Connection) -> None:
-        if conn.stage not in _BUSY:
+        with self._lock:
+            # Without the lock its thread may be about to go on with the connection's next request.
+            is_busy = conn.stage in _BUSY
+            if is_busy and not conn.is_closed and conn.polled_events:
+                self._take_in(conn, self._receive(conn))
+        if not is_busy:
             # Only this loop touches it, so nobody need wait while the kernel copies.
             count = self._receive(conn)
             with self._lock:
                 self._take_in(conn, count)
-            return
-        with self._lock:
-            # Its thread may finish at any moment, and have another one read on.
-            if not conn.is_closed and conn.polled_events:
-                self._take_in(conn, self._receive(conn))
 
     def _receive(self, conn: Connection) -> int:
         """Read into the scratch buffer; returns how much, 0 at the end, -1 if nothing is there."""
