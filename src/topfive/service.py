@@ -1,6 +1,7 @@
 """The use cases: predict, describe, health. No Flask here; the only place that counts and logs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import DEBUG, INFO
@@ -12,7 +13,7 @@ from topfive.admission.capacity import Deadline, Gate
 from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog, CatalogState
 from topfive.classify.classifier import Classified, Classifier
-from topfive.errors import DeadlineExceeded, Overloaded, ShuttingDown
+from topfive.errors import ClientDisconnected, DeadlineExceeded, Overloaded, ShuttingDown
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.machine.probe import resident_bytes
@@ -127,7 +128,8 @@ class Service:
     ) -> Prediction:
         """Classify one uploaded picture; raises a Failure where that cannot be done.
 
-        `is_abandoned` is asked once, before any work: nobody decodes for a client that has gone.
+        `is_abandoned` is asked before any work, and when time is up: nobody decodes for a client
+        that has gone, and it is ClientDisconnected.
         """
         started_s = monotonic() - deadline.waited_s
         if self._is_closed:
@@ -136,11 +138,13 @@ class Service:
         with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
             waiting_since_s = monotonic()
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
-            with self._gate.permit(deadline), self._memory.reserve(cost_bytes, deadline):
+            with (
+                _noticing_departure(is_abandoned),
+                self._gate.permit(deadline),
+                self._memory.reserve(cost_bytes, deadline),
+            ):
                 if is_abandoned():
-                    raise DeadlineExceeded(
-                        "The client closed the connection before its picture was classified."
-                    )
+                    raise ClientDisconnected("The client has gone before its turn came.")
                 queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
                 found = classifier.classify(upload, top_k)
         total_ms = (monotonic() - started_s) * 1000
@@ -252,6 +256,16 @@ class Service:
         self._is_closed = True
         self._recovery.stop()
         self._catalog.close()
+
+
+@contextmanager
+def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
+    try:
+        yield
+    except DeadlineExceeded as error:
+        if is_abandoned():
+            raise ClientDisconnected("The client has gone before its turn came.") from error
+        raise
 
 
 def _fields(answered: Answered) -> dict[str, object]:

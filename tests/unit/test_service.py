@@ -17,6 +17,7 @@ from topfive.catalog.catalog import Catalog
 from topfive.classify.classifier import load_classifier
 from topfive.engines import EngineOptions
 from topfive.errors import (
+    ClientDisconnected,
     DeadlineExceeded,
     EmptyFile,
     Failure,
@@ -151,9 +152,19 @@ def test_work_for_a_client_that_has_gone_is_not_done(catalog):
     """Whoever hung up while waiting is not decoded for, and what was held comes back."""
     gate = Gate(1, 0)
     service = _service(catalog, gate)
-    with pytest.raises(DeadlineExceeded, match="closed the connection"):
+    with pytest.raises(ClientDisconnected):
         service.predict(pictures.forged_png(10, 10), _later(), is_abandoned=lambda: True)
     assert gate.load() == Load(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("has_gone", "failure"), [(True, ClientDisconnected), (False, DeadlineExceeded)]
+)
+def test_who_left_while_waiting_is_not_called_late(catalog, has_gone, failure):
+    """Where time is up, whether the client is still there decides what it is called."""
+    service = _service(catalog)
+    with pytest.raises(failure):
+        service.predict(pictures.png(), Deadline.after(-1), is_abandoned=lambda: has_gone)
 
 
 def test_a_picture_beyond_the_memory_is_refused(catalog):

@@ -1,7 +1,6 @@
 """What every request carries: its id, its clock and the service that answers it."""
 
 import re
-import select
 from dataclasses import dataclass
 from time import monotonic
 from typing import cast
@@ -74,13 +73,9 @@ def keep_request_record(app: Flask) -> None:
 
 
 def client_has_gone() -> bool:
-    """Tell whether the client of this request has closed its connection."""
-    sock = request.environ.get("gunicorn.socket")
-    if sock is None or not hasattr(select, "POLLRDHUP"):
-        return False
-    poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return bool(poll.poll(0))
+    """Tell whether the client of this request has closed its connection, where that is known."""
+    has_gone = request.environ.get("topfive.client_has_gone")
+    return bool(has_gone and has_gone())
 
 
 def _mounted() -> _Mounted:

@@ -4,11 +4,13 @@ import re
 from typing import NamedTuple
 
 from flask import Request
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected as UnreadableBody
 
 from topfive.api.fields import Pair, may_be_shown
 from topfive.api.multipart import START_BYTES, Part, check_start, find_parts
 from topfive.errors import (
+    ClientDisconnected,
+    Failure,
     FileTooLarge,
     InvalidParameter,
     MalformedRequest,
@@ -46,8 +48,8 @@ class Upload(NamedTuple):
 def read_upload(incoming: Request) -> Upload:
     """Read the one picture and the fields of a multipart body, or the picture of a raw one.
 
-    Raises MissingFile, InvalidParameter, MalformedRequest, UnsupportedMediaType, FileTooLarge or
-    UploadTooSlow.
+    Raises MissingFile, InvalidParameter, MalformedRequest, UnsupportedMediaType, FileTooLarge,
+    UploadTooSlow or ClientDisconnected.
     """
     usual = _USUAL_FORM.fullmatch(incoming.environ.get("CONTENT_TYPE", ""))
     if usual:
@@ -126,10 +128,14 @@ def _receive_body(incoming: Request, boundary: str | None) -> bytes:
             start = incoming.stream.read(START_BYTES)
             check_start(start, boundary)
         return start + incoming.get_data(cache=False)
-    except ClientDisconnected as error:
+    except UnreadableBody as error:
         # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
-        if isinstance(error.__context__, TimeoutError):
-            raise UploadTooSlow(
-                "The upload did not arrive in time. Try a faster connection."
-            ) from error
-        raise MalformedRequest("The upload was cut off.") from error
+        raise _failure_of_read(error.__context__) from error
+
+
+def _failure_of_read(reason: BaseException | None) -> Failure:
+    if isinstance(reason, TimeoutError):
+        return UploadTooSlow("The upload did not arrive in time. Try a faster connection.")
+    if isinstance(reason, ValueError):
+        return MalformedRequest("The body is not HTTP that is understood here.")
+    return ClientDisconnected("The client closed its connection before its upload was whole.")

@@ -4,6 +4,7 @@ Gunicorn's parser reads heads and bodies, its response class writes answers, its
 replaces workers. What happens in between is topfive's own event loop.
 """
 
+import errno
 import os
 import time
 from io import BytesIO
@@ -23,6 +24,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.base import Worker as GunicornWorker
 
+from topfive.errors import ClientDisconnected
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.event_loop import EventLoop
@@ -175,13 +177,35 @@ class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
         self._conn, self._until_s = conn, until_s
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return some bytes; none at the end."""
+        """Return some bytes; none at the end of what was collected.
+
+        Waiting for more raises TimeoutError, and ConnectionAbortedError where the client has gone.
+        """
         if self._collected:
             collected, self._collected = self._collected, b""
             return collected
         if self._conn is None:
             return b""
-        return self._conn.receive(size_hint or 8192, self._until_s)
+        # Only now: whom the app refuses by its head alone need not send the body.
+        self._conn.tell_to_continue()
+        data = self._conn.receive(size_hint or 8192, self._until_s)
+        if not data:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the client has gone")
+        return data
+
+
+class ArrivingBody:
+    """The body of a request as its app reads it while it arrives."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read some bytes; raises BrokenRequest where they are not HTTP, OSError at their end."""
+        try:
+            return bytes(self._body.read(size))
+        except ParseException as error:
+            raise BrokenRequest from error
 
 
 class GunicornHttp:
@@ -223,9 +247,12 @@ class GunicornHttp:
             raise
         except ParseException as error:
             raise BrokenRequest from error
-        if conn.body_is_missing and getattr(message.body.reader, "length", 1) > 0:
-            # The client may still be sending what the app did not want to read.
+        if response.status_code == ClientDisconnected.status:
+            conn.unsent.clear()
+            return Outcome.GONE
+        if _is_unread(conn):
             return Outcome.LINGER
+        conn.give_back(message.unreader.take_buffered())
         return Outcome.CLOSE if response.should_close() else Outcome.KEEP
 
     def _body(self, conn: Connection, message: Any) -> Any:
@@ -233,14 +260,13 @@ class GunicornHttp:
         message.unreader.go_on(conn.body)
         if conn.body_is_missing:
             message.unreader.wait_for(conn, conn.head_s + self._request_s)
-            return message.body
+            return ArrivingBody(message.body)
         if isinstance(message.body.reader, ChunkedReader):
             return BytesIO(message.body.read())
         return BytesIO(conn.body)
 
     def _run_app(self, conn: Connection, message: Any, body: Any, may_keep: bool) -> Any:
-        # Gunicorn would tell a client to go on whose upload is too large and will be refused.
-        message._expected_100_continue &= conn.may_be_told_to_continue
+        message._expected_100_continue = False
         response, environ = wsgi.create(message, conn, conn.client, conn.server, self._cfg)
         environ["wsgi.input"] = body
         if not conn.body_is_missing:
@@ -248,9 +274,16 @@ class GunicornHttp:
         environ["wsgi.multithread"] = True
         environ["topfive.head_s"] = conn.head_s
         environ["topfive.waited_s"] = conn.waited_s
+        environ["topfive.client_has_gone"] = conn.has_gone
         if not may_keep:
             response.force_close()
-        pieces = self._app(environ, response.start_response)
+
+        def start_response(*given: Any) -> Any:
+            if _is_unread(conn):
+                response.force_close()
+            return response.start_response(*given)
+
+        pieces = self._app(environ, start_response)
         try:
             for piece in pieces:
                 response.write(piece)
@@ -259,6 +292,14 @@ class GunicornHttp:
             if hasattr(pieces, "close"):
                 pieces.close()
         return response
+
+
+def _is_unread(conn: Connection) -> bool:
+    """Tell whether the client may still be sending what the app did not want to read."""
+    assert conn.head is not None  # noqa: S101 - a request was taken
+    reader = conn.head.message.body.reader
+    is_read = reader.parser is None if isinstance(reader, ChunkedReader) else reader.length == 0
+    return conn.body_is_missing and not is_read
 
 
 def _work_of(method: str, path: str) -> Work:

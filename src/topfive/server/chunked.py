@@ -34,11 +34,7 @@ class ChunkedBody:
 
     def _read_size(self, line: bytes, line_end: int) -> None:
         digits = line.partition(b";")[0].strip(b" \t")
-        if (
-            not digits
-            or len(digits) > 16
-            or not all(one in b"0123456789abcdefABCDEF" for one in digits)
-        ):
+        if not digits or not all(one in b"0123456789abcdefABCDEF" for one in digits):
             raise ValueError("a chunk's size is not a number")
         self._chunks += 1
         if self._chunks > MAX_CHUNKS:
@@ -49,9 +45,10 @@ class ChunkedBody:
         self._next_chunk = line_end if self._is_last else line_end + 2 + size + 2
 
     def _find_trailer_end(self, received: bytearray) -> int | None:
-        end = received.find(2 * _LINE_END, self._next_chunk)
+        limit = self._next_chunk + _MAX_TRAILER_BYTES
+        end = received.find(2 * _LINE_END, self._next_chunk, limit)
         if end != -1:
             return end + 4
-        if len(received) - self._next_chunk > _MAX_TRAILER_BYTES:
+        if len(received) >= limit:
             raise ValueError("the trailers have no end")
         return None

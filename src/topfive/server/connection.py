@@ -12,11 +12,11 @@ from topfive.server.chunked import ChunkedBody
 from topfive.server.http import Head, Outcome
 from topfive.server.upload import Upload
 
-# A head longer than this is not waited for.
+# A head longer than this is refused, however it is cut into pieces on its way.
 MAX_HEAD_BYTES = 64 * 1024
 # What a client has not read yet of its answers is kept up to this size, then it is let go.
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
-# Up to this size an answer is sent in one piece.
+# Up to this size an answer is sent, or a body read, in one piece.
 _PIECE_BYTES = 256 * 1024
 _HEAD_END = b"\r\n\r\n"
 # Bytes that are thrown away go here; on Linux the kernel drops them without even copying.
@@ -56,7 +56,6 @@ class Connection(Upload):
         self.body_is_missing = False
         self.waited_s = 0.0
         self.was_told_to_continue = False
-        self.may_be_told_to_continue = False
         self._chunked: ChunkedBody | None = None
         self._searched = 0
 
@@ -71,13 +70,13 @@ class Connection(Upload):
 
     def find_head(self) -> bytes | None:
         """Return the head once it is whole, or as soon as it cannot become one; else None."""
-        end = self.received.find(_HEAD_END, max(0, self._searched - 3))
+        end = self.received.find(_HEAD_END, max(0, self._searched - 3), MAX_HEAD_BYTES)
         if end != -1:
             self.head_bytes = end + len(_HEAD_END)
             return bytes(self.received[: self.head_bytes])
         self._searched = len(self.received)
-        if self._searched > MAX_HEAD_BYTES or self._has_bare_line_feed():
-            return bytes(self.received)
+        if self._searched >= MAX_HEAD_BYTES or self._has_bare_line_feed():
+            return bytes(self.received[:MAX_HEAD_BYTES])
         return None
 
     def _has_bare_line_feed(self) -> bool:
@@ -113,11 +112,17 @@ class Connection(Upload):
             self.body = bytes(view[self.head_bytes : self.taken_bytes])
         del self.received[: self.taken_bytes]
 
+    def give_back(self, data: bytes) -> None:
+        """Take back what was read behind the end of the request: it belongs to the next one."""
+        self.received[:0] = data
+        self.taken_bytes -= len(data)
+
     def discard_request(self) -> bool:
         """Throw away what has arrived; True if that was one request, whole, and no more."""
         is_whole = False
-        # What was taken is whole, but its thread may be anywhere: the connection ends.
-        if self.head is not None and not self.taken_bytes:
+        if self.taken_bytes:
+            is_whole = not self.body_is_missing and not self.received
+        elif self.head is not None:
             with suppress(ValueError, OSError):
                 is_whole = self._discard_missing(self.missing_bytes())
         self.received.clear()
@@ -137,17 +142,35 @@ class Connection(Upload):
         return self.sock.recv_into(_WASTE, most, _DROP)
 
     def receive(self, size: int, until_s: float) -> bytes:
-        """Read for a thread, waiting until then; raises TimeoutError if nothing comes."""
+        """Read for a thread, waiting until then; raises TimeoutError if nothing comes.
+
+        Of a `size` that a client has announced no more is set aside than a piece.
+        """
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         while True:
             with suppress(BlockingIOError):
-                data = self.sock.recv(size)
+                data = self.sock.recv(min(size, _PIECE_BYTES))
                 self.streamed_bytes += len(data)
                 return data
             left_s = until_s - monotonic()
             if left_s <= 0 or not poll.poll(left_s * 1000):
                 raise TimeoutError(errno.ETIMEDOUT, "the client does not send its request")
+
+    def has_gone(self) -> bool:
+        """Tell whether the client has closed its connection, or its half of it."""
+        if self.has_ended or not hasattr(select, "POLLRDHUP"):
+            return self.has_ended
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    def tell_to_continue(self) -> None:
+        """Tell a client that waits for it, once, to send its body (RFC 9110, section 10.1.1)."""
+        if self.head is not None and self.head.wants_continue and not self.was_told_to_continue:
+            self.was_told_to_continue = True
+            with suppress(OSError):
+                self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def send(self, data: bytes) -> int:
         """Send a few bytes at once."""

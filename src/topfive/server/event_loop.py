@@ -13,7 +13,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from topfive.errors import InternalError
+from topfive.errors import ClientDisconnected, DeadlineExceeded, InternalError
 from topfive.server.acceptor import Acceptor
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
@@ -161,7 +161,7 @@ class EventLoop:
             # Its request is whole, and the app asks by itself whether the client has gone.
             self._poll(conn, 0)
         else:
-            self._drop(conn)
+            self._refuse(conn, self._scheduler.ended(conn))
 
     def _go_on(self, conn: Connection) -> None:
         """Decide on what has arrived; the lock is held."""
@@ -207,17 +207,13 @@ class EventLoop:
                 # The thread reads the rest.
                 self._poll(upload, 0)
             if verdict is Decision.STREAM:
-                upload.may_be_told_to_continue = True
                 self._tasks.put(upload)
 
     def _read_on(self, conn: Connection) -> None:
         if conn.has_ended:
             self._drop(conn)
             return
-        if conn.head is not None and conn.head.wants_continue and not conn.was_told_to_continue:
-            conn.was_told_to_continue = True
-            with suppress(OSError):
-                conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        conn.tell_to_continue()
         self._poll(conn, select.EPOLLIN)
 
     def _start_work(self) -> None:
@@ -226,13 +222,19 @@ class EventLoop:
             self._tasks.put(upload)  # type: ignore[arg-type] # this loop made it
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
-        if refusal.failure is None:
+        failure = refusal.failure
+        if isinstance(failure, DeadlineExceeded) and conn.has_gone():
+            failure = ClientDisconnected()
+        if isinstance(failure, ClientDisconnected):
+            self._refusals.note(conn, conn.head, failure)
+            failure = None
+        if failure is None:
             self._drop(conn)
             return
         head, is_whole = conn.head, conn.discard_request()
         is_kept = self._scheduler.refused(conn, monotonic(), is_whole=is_whole)
         with suppress(OSError):
-            conn.send(self._refusals.write(conn, head, refusal.failure, is_kept=is_kept))
+            conn.send(self._refusals.write(conn, head, failure, is_kept=is_kept))
         if is_kept:
             self._poll(conn, 0)
         else:

@@ -86,7 +86,14 @@ class Refusals:
         if isinstance(failure, Overloaded):
             # A line in the log for each would cost more than refusing them.
             self._overloaded += 1
-            return response
+        else:
+            self.note(conn, head, failure, request_id)
+        return response
+
+    def note(
+        self, conn: Connection, head: Head | None, failure: Failure, request_id: str = ""
+    ) -> None:
+        """Note a failure of which its client is told, or cannot be told any more."""
         is_prediction = head is not None and head.work is Work.PREDICTION
         self._service.record(
             Answered(
@@ -94,11 +101,10 @@ class Refusals:
                 "POST" if is_prediction else "unknown",
                 failure.status,
                 failure.code,
-                request_id,
+                request_id or os.urandom(_ID_BYTES).hex(),
                 (monotonic() - conn.began_s) * 1000,
             )
         )
-        return response
 
     def report(self) -> None:
         """Log and count those that were refused for want of a place."""

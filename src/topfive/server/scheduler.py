@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import inf
 
 from topfive.errors import (
+    ClientDisconnected,
     DeadlineExceeded,
     Failure,
     MalformedRequest,
@@ -43,7 +44,8 @@ class UploadScheduler:
         self.is_stopping = False
         self.held_bytes = 0
         self._overloaded = overloaded
-        self._uploads: set[Upload] = set()
+        # In the order they came, so that of two that began at once the older one makes room.
+        self._uploads: dict[Upload, None] = {}
         self._streaming: set[Upload] = set()
         self._closing = 0
         self._predictions = Lane(limits.slots)
@@ -79,7 +81,7 @@ class UploadScheduler:
 
     def accepted(self, upload: Upload, now_s: float) -> None:
         """Take on a new connection."""
-        self._uploads.add(upload)
+        self._uploads[upload] = None
         upload.stage = Stage.IDLE
         upload.began_s = now_s
         upload.expires_s = now_s + (self.limits.stop_s if self.is_stopping else self.limits.head_s)
@@ -101,6 +103,10 @@ class UploadScheduler:
                 "This is not HTTP that is understood here. Let a library build the request."
             )
         )
+
+    def ended(self, upload: Upload) -> Refusal:
+        """Decide on a connection that its client ends before a request on it is whole."""
+        return Refusal(ClientDisconnected() if upload.stage is Stage.BODY else None)
 
     def head_complete(self, upload: Upload, work: Work, now_s: float) -> None:
         """Note what a request asks for; the time for its answer runs from here."""
@@ -179,7 +185,7 @@ class UploadScheduler:
         """Forget a connection that is closed."""
         self._leave(upload)
         self._closing -= upload.stage is Stage.CLOSING
-        self._uploads.discard(upload)
+        self._uploads.pop(upload, None)
 
     def stop(self, now_s: float) -> None:
         """Keep no connection from now on, and give requests that are not whole a short while."""
