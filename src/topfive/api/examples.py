@@ -148,6 +148,7 @@ _DETAILS = {
     "not_found": "There is nothing at this address. See / for the addresses there are.",
     "model_not_found": "No model of that name is served here. See /info for the one that is.",
     "method_not_allowed": "This address takes POST.",
+    "client_disconnected": "The client closed its connection before its upload was whole.",
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
     "file_too_large": "The upload has too many bytes. See /info for the limit.",
     "image_too_large": "The picture declares 6000 x 5000 pixels; at most 25000000 in all are "

@@ -87,7 +87,6 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
 
     # The memory in which all workers note their connections; set before the worker runs.
     board: mmap
-    alive: bool
     _ticked_s = 0.0
 
     def run(self) -> None:
@@ -98,7 +97,8 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
         try:
             while self.alive and self.ppid == os.getppid():
                 self._turn(loop, service)
-                self.alive = self.alive and loop.requests < self.max_requests
+                if loop.requests >= self.max_requests:
+                    break
             self._stop(loop, service)
         finally:
             service.close()

@@ -67,7 +67,7 @@ class Balance:
 
     @property
     def _own(self) -> int:
-        return self._counts[self._place]
+        return self._counts[self._place] - 1
 
     def _least(self) -> int:
-        return min(filter(None, self._counts.tolist()), default=self._own)
+        return min(filter(None, self._counts.tolist()), default=1) - 1

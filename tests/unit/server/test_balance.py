@@ -44,12 +44,16 @@ def workers_with(board: mmap, *connections: int) -> list[Balance]:
         ((3, 3, 3), [False, False, False]),
         ((3, 4, 5), [False, True, True]),
         ((5, 0, 5), [True, False, True]),
+        ((4, 5), [False, False]),
+        ((4, 6), [False, True]),
+        ((100, 125), [False, False]),
+        ((100, 126), [False, True]),
     ],
 )
 def test_who_has_more_than_another_leaves_new_ones_to_it(
     connections: tuple[int, ...], above: list[bool]
 ) -> None:
-    """A worker is above the others as soon as one of them has fewer, were it none at all."""
+    """Among few connections each counts; among many a quarter more is let be."""
     workers = workers_with(make_board(), *connections)
     assert [one.is_above_others() for one in workers] == above
 

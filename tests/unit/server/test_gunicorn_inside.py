@@ -7,6 +7,7 @@ below is not promised by it. Where a test fails after an upgrade, its name says 
 
 import ast
 import inspect
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -104,6 +105,17 @@ def server() -> TopfiveServer:
     """The application that Gunicorn runs, as `topfive serve` makes it."""
     sizing = Sizing(workers=2, slots=1, queue=1, decoding_bytes=10**9, reason="a test")
     return TopfiveServer(parse_settings({}), sizing, lambda: "the app")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_stay_as_they_were() -> Iterator[None]:
+    """Undo what Gunicorn sets on its loggers when an arbiter is made."""
+    loggers = [logging.getLogger(name) for name in ("gunicorn.error", "gunicorn.access")]
+    before = [(one.level, one.propagate, list(one.handlers)) for one in loggers]
+    yield
+    for one, (level, propagate, handlers) in zip(loggers, before, strict=True):
+        one.setLevel(level)
+        one.propagate, one.handlers = propagate, handlers
 
 
 @pytest.fixture
