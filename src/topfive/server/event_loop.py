@@ -83,7 +83,11 @@ class EventLoop:
         """Carry out what time alone decides."""
         with self._lock:
             for upload, verdict in self._scheduler.tick(monotonic()):
-                self._carry_out(upload, verdict)
+                if verdict is Decision.READ_ON:
+                    # Its next request may have been read already, when it was about to be paused.
+                    self._go_on(upload)  # type: ignore[arg-type] # this loop made it
+                else:
+                    self._carry_out(upload, verdict)
             self._start_work()
         self._refusals.report()
 
