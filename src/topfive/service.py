@@ -9,10 +9,10 @@ from threading import Lock
 from time import monotonic
 from typing import Protocol
 
-from topfive.admission.capacity import Deadline, Gate
-from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog, CatalogState
-from topfive.classify.classifier import Classified, Classifier
+from topfive.classify.classifier import Classification, Classifier
+from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
+from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import ClientDisconnected, DeadlineExceeded, Overloaded, ShuttingDown
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
@@ -52,7 +52,7 @@ class ServiceLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AccessRecord:
     """One request as it was answered; holds nothing about the caller's picture."""
 
     route: str
@@ -83,7 +83,7 @@ class Description:
     """What the service is made of; `classifier` is None while no model is loaded."""
 
     state: CatalogState
-    wanted: str
+    desired: str
     sizing: Sizing
     limits: ServiceLimits
 
@@ -94,7 +94,7 @@ class Service:
     def __init__(
         self,
         catalog: Catalog,
-        gate: Gate,
+        limiter: ConcurrencyLimiter,
         memory: MemoryBudget,
         sizing: Sizing,
         limits: ServiceLimits,
@@ -107,7 +107,7 @@ class Service:
         self._in_flight = 0
         self._lock = Lock()
         self._catalog = catalog
-        self._gate = gate
+        self._limiter = limiter
         self._memory = memory
         self._sizing = sizing
         self._recovery: Recovering = NoRecovery()
@@ -135,12 +135,12 @@ class Service:
         if self._is_closed:
             raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
         upload = sniff(data, self.limits.image)
-        with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
+        with self._limiter.queue_slot(), self._catalog.lease(model, version) as classifier:
             waiting_since_s = monotonic()
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
             with (
                 _noticing_departure(is_abandoned),
-                self._gate.permit(deadline),
+                self._limiter.permit(deadline),
                 self._memory.reserve(cost_bytes, deadline),
             ):
                 if is_abandoned():
@@ -157,7 +157,7 @@ class Service:
         serving = state.serving
         return Health(
             status=_status(state),
-            model=serving.ref.name if serving else self._catalog.wanted,
+            model=serving.ref.name if serving else self._catalog.desired,
             model_version=serving.ref.version if serving else None,
             is_loaded=serving is not None,
             uptime_s=monotonic() - self._started_s,
@@ -167,12 +167,12 @@ class Service:
 
     def is_ready(self) -> bool:
         """Tell whether this worker has a model, is not about to stop and is not stuck."""
-        is_stalled = self._gate.oldest_run_s() > STALLED_AFTER_S
+        is_stalled = self._limiter.oldest_run_s() > STALLED_AFTER_S
         return self._catalog.state.serving is not None and not self._is_draining and not is_stalled
 
     def overloaded(self) -> Overloaded:
-        """Make the failure of a picture for which there is no place now."""
-        return self._gate.overloaded(self._count_waiting())
+        """Make the failure of a picture for which there is no queue slot now."""
+        return self._limiter.overloaded(self._count_waiting())
 
     def count_waiting_with(self, count: Callable[[], int]) -> None:
         """Have `count` tell how many pictures wait before they reach the service."""
@@ -180,11 +180,11 @@ class Service:
 
     def oldest_run_s(self) -> float:
         """Tell for how long the oldest prediction has been at work; 0 if none is."""
-        return self._gate.oldest_run_s()
+        return self._limiter.oldest_run_s()
 
     def describe(self) -> Description:
         """Tell what the service is made of."""
-        return Description(self._catalog.state, self._catalog.wanted, self._sizing, self.limits)
+        return Description(self._catalog.state, self._catalog.desired, self._sizing, self.limits)
 
     def begin_request(self, traceparent: str = "") -> Trace:
         """Note that a request is under way; its trace goes into what `record` is given."""
@@ -192,7 +192,7 @@ class Service:
             self._in_flight += 1
         return self._traces.begin(traceparent)
 
-    def record(self, answered: Answered) -> None:
+    def record(self, answered: AccessRecord) -> None:
         """Log, count and trace one answered request; health checks are logged at debug level."""
         level = DEBUG if answered.route in QUIET_ROUTES else INFO
         self._logger.log(level, "request", **_fields(answered))
@@ -208,9 +208,9 @@ class Service:
                 self._in_flight -= 1
             answered.trace.finish(*_span(answered))
 
-    def record_turned_away(self, count: int, code: str) -> None:
+    def record_load_shed(self, count: int, code: str) -> None:
         """Log and count uploads that were refused before they were read."""
-        self._logger.warning("turned_away", count=count, code=code)
+        self._logger.warning("load_shed", count=count, code=code)
         self._metrics.count_rejected(code, count)
 
     def record_store_down(self, kind: str) -> None:
@@ -230,10 +230,10 @@ class Service:
         state = self._catalog.state
         gauges = Gauges(
             in_flight=self._in_flight,
-            queue_depth=self._gate.load().waiting + self._count_waiting(),
+            queue_depth=self._limiter.load().waiting + self._count_waiting(),
             decoded_bytes=self._memory.taken_bytes,
             memory_bytes=resident_bytes(),
-            is_degraded=state.serving is not None and not state.is_wanted,
+            is_degraded=state.serving is not None and not state.is_desired,
         )
         self._metrics.set_gauges(gauges)
 
@@ -268,7 +268,7 @@ def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
         raise
 
 
-def _fields(answered: Answered) -> dict[str, object]:
+def _fields(answered: AccessRecord) -> dict[str, object]:
     fields: dict[str, object] = {
         "route": answered.route,
         "method": answered.method,
@@ -299,7 +299,7 @@ def _prediction_fields(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def _span(answered: Answered) -> tuple[str, dict[str, str | int], list[Stage]]:
+def _span(answered: AccessRecord) -> tuple[str, dict[str, str | int], list[Stage]]:
     """Tell a trace what a request was, in OpenTelemetry's names, and its stages."""
     fields: dict[str, str | int] = {
         "http.request.method": answered.method,
@@ -344,11 +344,15 @@ def _model_labels(serving: Classifier | None) -> Labels | None:
 def _status(state: CatalogState) -> str:
     if state.serving is None:
         return "unavailable"
-    return "healthy" if state.is_wanted else "degraded"
+    return "healthy" if state.is_desired else "degraded"
 
 
 def _prediction(
-    classifier: Classifier, found: Classified, queue_ms: float, total_ms: float, is_degraded: bool
+    classifier: Classifier,
+    found: Classification,
+    queue_ms: float,
+    total_ms: float,
+    is_degraded: bool,
 ) -> Prediction:
     timings = Timings(queue_ms, found.decode_ms, found.preprocess_ms, found.inference_ms, total_ms)
     return Prediction(classifier.ref, found.classes, found.image, timings, is_degraded)

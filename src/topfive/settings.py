@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from topfive.admission.keys import ApiKey, parse_api_keys
+from topfive.auth.keys import ApiKey, parse_api_keys
 from topfive.bundles.manifest import Channels, check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.engines.contract import EngineOptions
@@ -253,7 +253,7 @@ class Settings(BaseModel):
     @field_validator("rate_limit_storage")
     @classmethod
     def _store_can_be_used(cls, uri: str) -> str:
-        from topfive.admission.stores import check_store_uri  # noqa: PLC0415 - as above
+        from topfive.ratelimit.stores import check_store_uri  # noqa: PLC0415 - as above
 
         if uri:
             check_store_uri(uri)

@@ -80,7 +80,7 @@ def create_app(
     app.origins = settings.allowed_origins
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
-    service = service or build_service(settings, is_watched=True, refusal=refusal)
+    service = service or build_service(settings, has_telemetry=True, refusal=refusal)
     mount_service(app, service, settings)
     mount_keys(app, settings)
     _register(app, settings)

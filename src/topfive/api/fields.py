@@ -66,10 +66,10 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def _misfit(shape: type[BaseModel], name: str, text: str) -> str:
     shown = f", not '{text}'" if may_be_shown(text) else ""
-    return f"`{name}` must {_wanted(declared_fields(shape)[name])}{shown}."
+    return f"`{name}` must {_requirement(declared_fields(shape)[name])}{shown}."
 
 
-def _wanted(declared: dict[str, Any]) -> str:
+def _requirement(declared: dict[str, Any]) -> str:
     """Say in words what a field's JSON schema asks for."""
     if declared.get("type") == "integer":
         return f"be a whole number from {declared['minimum']} to {declared['maximum']}"

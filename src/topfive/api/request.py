@@ -10,11 +10,11 @@ from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed
 
-from topfive.admission.capacity import Deadline
+from topfive.concurrency.limiter import Deadline
 from topfive.predictions import Prediction
-from topfive.service import Answered, Service
+from topfive.service import AccessRecord, Service
 from topfive.settings import Settings
-from topfive.telemetry.logs import clear_lines, put_on_lines
+from topfive.telemetry.logs import bind_log_fields, clear_log_fields
 from topfive.telemetry.traces import Trace
 
 # On every answer.
@@ -89,7 +89,7 @@ def _open_record() -> None:
     waited_s = request.environ.get("topfive.waited_s", 0.0)
     deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)
     trace = current_service().begin_request(request.headers.get("traceparent", ""))
-    put_on_lines(request_id=request_id)
+    bind_log_fields(request_id=request_id)
     g.record = RequestRecord(request_id, deadline, trace, head_s)
 
 
@@ -101,7 +101,7 @@ def _close_record(response: Response) -> Response:
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
     current_service().record(
-        Answered(
+        AccessRecord(
             route=_route(),
             method=request.method if request.method in _KNOWN_METHODS else "unknown",
             status=response.status_code,
@@ -112,7 +112,7 @@ def _close_record(response: Response) -> Response:
             trace=record.trace,
         )
     )
-    clear_lines()
+    clear_log_fields()
     return response
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from topfive.bundles.official import is_impostor
 from topfive.bundles.store import Bundle, demo_root, find_bundle, list_manifests, open_bundle
 from topfive.catalog.child_process import run_child
-from topfive.catalog.wanted import ModelOptions, resolve
+from topfive.catalog.desired import ModelOptions, resolve
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.engines.contract import EngineOptions
@@ -53,8 +53,8 @@ def locate_bundle(options: ModelOptions) -> Path | None:
     if options.is_directory:
         return Path(options.model)
     if options.model in ARCHITECTURES:
-        wanted = resolve(options)
-        return find_bundle(options.models_dir, wanted.name, wanted.is_made_as)
+        desired = resolve(options)
+        return find_bundle(options.models_dir, desired.name, desired.is_made_as)
     # What is shipped inside has a name of its own, which no bundle on disk takes over.
     for root in (demo_root(), options.models_dir):
         folder = find_bundle(root, options.model)
@@ -90,7 +90,7 @@ def find_impostors(models_dir: Path) -> list[Path]:
     ]
 
 
-def load_present(options: ModelOptions, how: LoadOptions) -> Classifier:
+def load_present(options: ModelOptions, load_options: LoadOptions) -> Classifier:
     """Load a model whose bundle is there.
 
     Raises BundleMissing if it is not, a Mistake if it cannot be used.
@@ -98,17 +98,19 @@ def load_present(options: ModelOptions, how: LoadOptions) -> Classifier:
     folder = locate_bundle(options)
     if folder is None:
         raise BundleMissing(f"There is no bundle of {options.model} in {options.models_dir} yet.")
-    return load_classifier(open_located(folder), how.engine, how.image_limits, how.cpu_flags)
+    return load_classifier(
+        open_located(folder), load_options.engine, load_options.image_limits, load_options.cpu_flags
+    )
 
 
-def obtain_model(options: ModelOptions, how: LoadOptions) -> Classifier:
+def obtain_model(options: ModelOptions, load_options: LoadOptions) -> Classifier:
     """Load a model, having its bundle made first where it is missing.
 
     Raises as `load_present` and `pull_in_own_process`.
     """
     if locate_bundle(options) is None:
         pull_in_own_process(options)
-    return load_present(options, how)
+    return load_present(options, load_options)
 
 
 def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> None:

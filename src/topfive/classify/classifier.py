@@ -23,12 +23,12 @@ from topfive.errors import EngineRefused
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import InputRecipe, preprocess
-from topfive.images.sniff import Sniffed
+from topfive.images.sniff import SniffedPicture
 from topfive.predictions import ClassScore, ImageInfo, ModelRef
 
 
 @dataclass(frozen=True, slots=True)
-class Classified:
+class Classification:
     """What a classifier found in one picture, and how long each step took."""
 
     classes: tuple[ClassScore, ...]
@@ -58,7 +58,7 @@ class Classifier:
             section.resize, section.crop, section.mean, section.std, section.interpolation
         )
 
-    def classify(self, upload: Sniffed, top_k: int) -> Classified:
+    def classify(self, upload: SniffedPicture, top_k: int) -> Classification:
         """Decode, preprocess, infer and pick; raises what `images.decode` raises."""
         started = perf_counter()
         decoded = decode(upload, self._limits, self._recipe.least_side)
@@ -68,7 +68,7 @@ class Classifier:
         probabilities = softmax(self.engine.infer(pixels))
         classes = top_classes(probabilities, self.bundle.labels, top_k)
         finished = perf_counter()
-        return Classified(
+        return Classification(
             classes,
             ImageInfo(decoded.format, *decoded.size),
             decode_ms=(decoded_at - started) * 1000,

@@ -11,6 +11,7 @@ from topfive.bundles.labels import format_labels
 from topfive.bundles.official import official_weights
 from topfive.bundles.source import given_source
 from topfive.catalog import loader
+from topfive.catalog.desired import ModelOptions, desired_name
 from topfive.catalog.loader import (
     LoadOptions,
     explain,
@@ -21,7 +22,6 @@ from topfive.catalog.loader import (
     open_located,
     pull_in_own_process,
 )
-from topfive.catalog.wanted import ModelOptions, wanted_name
 from topfive.engines import EngineOptions
 from topfive.errors import (
     BundleMissing,
@@ -51,16 +51,16 @@ def _options(models_dir, model="tiny", weights="", labels=None):
 def test_a_directory_is_taken_as_it_is(tiny_folder, tmp_path):
     """A model with a slash is the path of a bundle, and its name is the manifest's."""
     assert locate_bundle(_options(tmp_path, str(tiny_folder))) == tiny_folder
-    assert wanted_name(_options(tmp_path, str(tiny_folder))) == "tiny"
+    assert desired_name(_options(tmp_path, str(tiny_folder))) == "tiny"
 
 
 def test_a_directory_without_a_manifest_is_called_by_its_own_name(tmp_path):
     """A path that holds no bundle still has a name to tell."""
-    assert wanted_name(_options(tmp_path, str(tmp_path / "birds"))) == "birds"
+    assert desired_name(_options(tmp_path, str(tmp_path / "birds"))) == "birds"
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "bundle.json").write_text("{", "utf-8")
-    assert wanted_name(_options(tmp_path, str(tmp_path / "broken"))) == "broken"
-    assert wanted_name(_options(tmp_path, "mobilenet_v2")) == "mobilenet_v2"
+    assert desired_name(_options(tmp_path, str(tmp_path / "broken"))) == "broken"
+    assert desired_name(_options(tmp_path, "mobilenet_v2")) == "mobilenet_v2"
 
 
 def test_a_bundle_on_disk_takes_no_shipped_ones_name(tiny_folder, tmp_path, monkeypatch):

@@ -47,7 +47,7 @@ class NotedService:
         """Note one answered request."""
         self.noted.append(answered)
 
-    def record_turned_away(self, count: int, code: str) -> None:
+    def record_load_shed(self, count: int, code: str) -> None:
         """Note uploads that were refused together."""
         self.noted.append((count, code))
 

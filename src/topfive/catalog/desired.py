@@ -1,4 +1,4 @@
-"""What is wanted: from what an operator says to the one bundle that is meant."""
+"""Which bundle is desired: from what an operator says to the one bundle that is meant."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredBundle:
     """The one bundle that is meant; `official` where its weights are torchvision's."""
 
     name: str
@@ -68,7 +68,7 @@ class Wanted:
         return self.official is not None and self.name == self.architecture
 
     def is_made_as(self, manifest: Manifest) -> bool:
-        """Tell whether a bundle of this name is made of what is wanted, and as it is wanted."""
+        """Tell whether a bundle of this name is made of what is desired, and as it is desired."""
         return (
             manifest.source == self.source
             and manifest.input == self.input
@@ -76,7 +76,7 @@ class Wanted:
         )
 
 
-def resolve(options: ModelOptions) -> Wanted:
+def resolve(options: ModelOptions) -> DesiredBundle:
     """Tell which bundle `options` mean, whose model is an architecture.
 
     Raises WeightsRefused, LabelsRefused or SettingsError if weights, labels or recipe are not
@@ -89,10 +89,10 @@ def resolve(options: ModelOptions) -> Wanted:
     is_unchanged = recipe == base.input and labels_sha256 == IMAGENET_LABELS_SHA256
     name = _name(options, is_official=official is not None and is_unchanged)
     source = official.url if official else given_source(options.weights)
-    return Wanted(name, options.model, source, recipe, labels_sha256, official)
+    return DesiredBundle(name, options.model, source, recipe, labels_sha256, official)
 
 
-def wanted_name(options: ModelOptions) -> str:
+def desired_name(options: ModelOptions) -> str:
     """Tell the name of the model that is meant, also where something is wrong with it."""
     try:
         if options.is_directory:
