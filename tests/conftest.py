@@ -10,10 +10,10 @@ from weakref import WeakSet
 import pytest
 from filelock import FileLock
 
-from topfive.bundles.manifest import InputSection
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.catalog.catalog import Catalog
 from topfive.concurrency.limiter import ConcurrencyLimiter, Load
+from topfive.input_recipe import InputRecipe
 
 # torch in several processes side by side on all cores: its threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -45,7 +45,7 @@ def _make_tiny_bundle(root: Path) -> None:
         name="tiny",
         version="1",
         architecture="mobilenet_v2",
-        input=InputSection(
+        input=InputRecipe(
             resize=72, crop=TINY_SIDE, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
         ),
         labels=tuple(f"class {number}" for number in range(TINY_CLASSES)),

@@ -11,11 +11,12 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from topfive.auth.keys import ApiKey, parse_api_keys
-from topfive.bundles.manifest import Channels, check_name
+from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.engines.contract import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
+from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
 from topfive.telemetry.logs import LogOptions
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from topfive.bundles.labels import hash_labels, read_labels, require_count
-from topfive.bundles.manifest import LABELS_FILE, InputSection, Manifest
+from topfive.bundles.manifest import LABELS_FILE, Manifest
 from topfive.bundles.official import (
     IMAGENET_CLASSES,
     IMAGENET_LABELS_SHA256,
@@ -18,6 +18,7 @@ from topfive.bundles.source import check_weights, derive_name, given_source, has
 from topfive.bundles.store import read_manifest
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import Mistake, SettingsError
+from topfive.input_recipe import InputRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class DesiredBundle:
     name: str
     architecture: str
     source: str
-    input: InputSection
+    input: InputRecipe
     labels_sha256: str
     official: OfficialWeights | None
 
