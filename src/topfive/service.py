@@ -1,11 +1,9 @@
-"""The use cases: predict, describe, health. No Flask here; the only place that counts and logs."""
+"""The use cases: predict, describe, health. No Flask here."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from logging import DEBUG, INFO
-from threading import Lock
 from time import monotonic
 from typing import Protocol
 
@@ -19,14 +17,11 @@ from topfive.images.sniff import sniff
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.predictions import Prediction, Timings
-from topfive.telemetry.logs import get_logger
+from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Labels, Metrics, NoMetrics
-from topfive.telemetry.traces import NoTraces, Stage, Trace, Traces
 
 # The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
 STALLED_AFTER_S = 4.0
-# Asked every few seconds by load balancers: at info level they would drown the rest.
-QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 
 
 class Recovering(Protocol):
@@ -49,20 +44,6 @@ class ServiceLimits:
 
     image: ImageLimits
     request_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRecord:
-    """One request as it was answered; holds nothing about the caller's picture."""
-
-    route: str
-    method: str
-    status: int
-    code: str | None
-    request_id: str
-    duration_ms: float
-    prediction: Prediction | None = None
-    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +80,11 @@ class Service:
         sizing: Sizing,
         limits: ServiceLimits,
         metrics: Metrics | None = None,
-        traces: Traces | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
         self.limits = limits
+        self.access_log = access_log or AccessLog()
         self._metrics = metrics or NoMetrics()
-        self._traces = traces or NoTraces()
-        self._in_flight = 0
-        self._lock = Lock()
         self._catalog = catalog
         self._limiter = limiter
         self._memory = memory
@@ -115,7 +94,6 @@ class Service:
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
         self._is_closed = False
-        self._logger = get_logger()
 
     def predict(
         self,
@@ -186,50 +164,11 @@ class Service:
         """Tell what the service is made of."""
         return Description(self._catalog.state, self._catalog.desired, self._sizing, self.limits)
 
-    def begin_request(self, traceparent: str = "") -> Trace:
-        """Note that a request is under way; its trace goes into what `record` is given."""
-        with self._lock:
-            self._in_flight += 1
-        return self._traces.begin(traceparent)
-
-    def record(self, answered: AccessRecord) -> None:
-        """Log, count and trace one answered request; health checks are logged at debug level."""
-        level = DEBUG if answered.route in QUIET_ROUTES else INFO
-        self._logger.log(level, "request", **_fields(answered))
-        self._metrics.count_request(
-            answered.route, answered.method, answered.status, answered.duration_ms / 1000
-        )
-        if answered.code:
-            self._metrics.count_rejected(answered.code)
-        if answered.prediction:
-            self._metrics.count_prediction(answered.prediction)
-        if answered.trace:
-            with self._lock:
-                self._in_flight -= 1
-            answered.trace.finish(*_span(answered))
-
-    def record_load_shed(self, count: int, code: str) -> None:
-        """Log and count uploads that were refused before they were read."""
-        self._logger.warning("load_shed", count=count, code=code)
-        self._metrics.count_rejected(code, count)
-
-    def record_store_down(self, kind: str) -> None:
-        """Log that the rate limit's store fails, so that nobody is limited."""
-        self._logger.warning("rate_limit_store_down", kind=kind)
-
-    def record_store_back(self) -> None:
-        """Log that the rate limit's store works again."""
-        self._logger.info("rate_limit_store_back")
-
-    def record_store_error(self) -> None:
-        """Count a call that the rate limit could not count."""
-        self._metrics.count_store_error()
-
     def note_gauges(self) -> None:
         """Say in the metrics how this worker stands now."""
         state = self._catalog.state
         gauges = Gauges(
-            in_flight=self._in_flight,
+            in_flight=self.access_log.in_flight,
             queue_depth=self._limiter.load().waiting + self._count_waiting(),
             decoded_bytes=self._memory.taken_bytes,
             memory_bytes=resident_bytes(),
@@ -266,67 +205,6 @@ def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
         if is_abandoned():
             raise ClientDisconnected("The client has gone before its turn came.") from error
         raise
-
-
-def _fields(answered: AccessRecord) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "route": answered.route,
-        "method": answered.method,
-        "status": answered.status,
-        "request_id": answered.request_id,
-        "duration_ms": round(answered.duration_ms, 2),
-    }
-    if answered.code:
-        fields["code"] = answered.code
-    if answered.trace and answered.trace.trace_id:
-        fields["trace"] = answered.trace.trace_id
-    if answered.prediction:
-        fields |= _prediction_fields(answered.prediction)
-    return fields
-
-
-def _prediction_fields(prediction: Prediction) -> dict[str, object]:
-    timings, best = prediction.timings, prediction.classes[0]
-    return {
-        "model": prediction.model.name,
-        "version": prediction.model.version,
-        "top_class": best.class_name,
-        "confidence": round(best.confidence, 4),
-        "queue_ms": round(timings.queue_ms, 2),
-        "decode_ms": round(timings.decode_ms, 2),
-        "preprocess_ms": round(timings.preprocess_ms, 2),
-        "inference_ms": round(timings.inference_ms, 2),
-    }
-
-
-def _span(answered: AccessRecord) -> tuple[str, dict[str, str | int], list[Stage]]:
-    """Tell a trace what a request was, in OpenTelemetry's names, and its stages."""
-    fields: dict[str, str | int] = {
-        "http.request.method": answered.method,
-        "http.route": answered.route,
-        "http.response.status_code": answered.status,
-        "topfive.request_id": answered.request_id,
-    }
-    if answered.code:
-        fields["error.type"] = answered.code
-    stages = _stages(answered.duration_ms, answered.prediction) if answered.prediction else []
-    return f"{answered.method} {answered.route}", fields, stages
-
-
-def _stages(duration_ms: float, prediction: Prediction) -> list[Stage]:
-    """Lay the stages one after the other; before the first the upload was received."""
-    timings = prediction.timings
-    began_ms = max(0.0, duration_ms - timings.total_ms)
-    stages = [Stage("receive", 0.0, began_ms)]
-    for name, stage_ms in (
-        ("queue", timings.queue_ms),
-        ("decode", timings.decode_ms),
-        ("preprocess", timings.preprocess_ms),
-        ("inference", timings.inference_ms),
-    ):
-        stages.append(Stage(name, began_ms, stage_ms))
-        began_ms += stage_ms
-    return stages
 
 
 def _model_labels(serving: Classifier | None) -> Labels | None:

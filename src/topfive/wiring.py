@@ -16,6 +16,7 @@ from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.service import Service, ServiceLimits
 from topfive.settings import Settings
+from topfive.telemetry.access import AccessLog
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
@@ -37,7 +38,7 @@ def build_service(
     memory = MemoryBudget(sizing.decoding_bytes)
     metrics = _open_metrics(settings) if has_telemetry else NoMetrics()
     traces = _open_traces(settings) if has_telemetry else NoTraces()
-    service = Service(catalog, limiter, memory, sizing, limits, metrics, traces)
+    service = Service(catalog, limiter, memory, sizing, limits, metrics, AccessLog(metrics, traces))
     load_options = LoadOptions(
         settings.engine_options(sizing.slots), settings.image_limits, probe_machine().cpu_flags
     )

@@ -1,14 +1,11 @@
 """The use cases: predict, health, describe, stop."""
 
-import io
-import json
 import logging
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic, sleep
 
 import pytest
-import structlog
 
 from tests import pictures
 from topfive.catalog.catalog import Catalog
@@ -33,8 +30,8 @@ from topfive.errors import (
 )
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
-from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
-from topfive.service import STALLED_AFTER_S, AccessRecord, NoRecovery, Service, ServiceLimits
+from topfive.predictions import ImageInfo, ModelRef
+from topfive.service import STALLED_AFTER_S, NoRecovery, Service, ServiceLimits
 from topfive.settings import parse_settings
 from topfive.telemetry.logs import LogOptions, configure_logs
 from topfive.wiring import build_service
@@ -288,74 +285,6 @@ def test_it_describes_itself(service, classifier):
     described = service.describe()
     assert described.state.serving is classifier
     assert (described.desired, described.sizing, described.limits) == ("tiny", SIZING, LIMITS)
-
-
-def _access_record(**changes) -> AccessRecord:
-    values = {
-        "route": "/predict",
-        "method": "POST",
-        "status": 200,
-        "code": None,
-        "request_id": "abc",
-        "duration_ms": 12.345,
-        "prediction": Prediction(
-            ModelRef("tiny", "1"),
-            (ClassScore(3, "cat", 0.87654), ClassScore(1, "dog", 0.1)),
-            ImageInfo("PNG", 30, 40),
-            Timings(1.111, 2.222, 0.555, 3.333, 6.666),
-        ),
-    }
-    return AccessRecord(**(values | changes))
-
-
-def _logged(service: Service, level: str, *answers: AccessRecord) -> list[dict]:
-    configure_logs(LogOptions(level, "json"))
-    stream = io.StringIO()
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(stream))
-    for answered in answers:
-        service.record(answered)
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def test_a_request_is_one_log_line(catalog):
-    """The line has the route, the outcome and the times, and nothing of the picture."""
-    failed = _access_record(status=400, code="invalid_image", prediction=None)
-    good, bad = _logged(_service(catalog), "info", _access_record(), failed)
-    time = good.pop("time")
-    assert datetime.fromisoformat(time).tzinfo
-    assert good == {
-        "event": "request",
-        "severity": "INFO",
-        "message": "POST /predict 200",
-        "httpRequest": {
-            "requestMethod": "POST",
-            "requestUrl": "/predict",
-            "status": 200,
-            "latency": "0.012350s",
-        },
-        "route": "/predict",
-        "method": "POST",
-        "status": 200,
-        "request_id": "abc",
-        "duration_ms": 12.35,
-        "model": "tiny",
-        "version": "1",
-        "top_class": "cat",
-        "confidence": 0.8765,
-        "queue_ms": 1.11,
-        "decode_ms": 2.22,
-        "preprocess_ms": 0.56,
-        "inference_ms": 3.33,
-    }
-    assert bad["code"] == "invalid_image"
-    assert "queue_ms" not in bad
-
-
-def test_health_checks_do_not_fill_the_log(catalog):
-    """Probes are logged at debug level only."""
-    probes = [_access_record(route=route) for route in ("/health", "/livez", "/readyz", "/metrics")]
-    assert _logged(_service(catalog), "info", *probes) == []
-    assert len(_logged(_service(catalog), "debug", *probes)) == 4
 
 
 def _settings(model, **others):

@@ -12,7 +12,7 @@ from flask_limiter import Limit, Limiter
 from topfive.api.auth import has_unknown_key, recognised_key
 from topfive.api.request import mounted_service
 from topfive.ratelimit.stores import CIRCUIT_BREAKER_SCHEME, StoreEvents, open_store
-from topfive.service import Service
+from topfive.telemetry.access import AccessLog
 
 # One customer of a network provider has 2^64 addresses: they count as one.
 _IPV6_PREFIX_BITS = 64
@@ -29,7 +29,7 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     # CircuitBreakerStore takes these as they are; the library knows of words and numbers only.
     options: Any = {
         "store": open_store(storage_uri or "memory://"),
-        "events": _events(mounted_service(app)),
+        "events": _events(mounted_service(app).access_log),
     }
     limiter = Limiter(
         _caller,
@@ -89,11 +89,11 @@ def _is_free() -> bool:
     return request.method == "OPTIONS" or not request.path.startswith("/predict")
 
 
-def _events(service: Service) -> StoreEvents:
+def _events(access_log: AccessLog) -> StoreEvents:
     return StoreEvents(
-        on_down=service.record_store_down,
-        on_back=service.record_store_back,
-        on_uncounted=service.record_store_error,
+        on_down=access_log.record_store_down,
+        on_back=access_log.record_store_back,
+        on_uncounted=access_log.record_store_error,
     )
 
 

@@ -12,8 +12,9 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from topfive.concurrency.limiter import Deadline
 from topfive.predictions import Prediction
-from topfive.service import AccessRecord, Service
+from topfive.service import Service
 from topfive.settings import Settings
+from topfive.telemetry.access import AccessRecord
 from topfive.telemetry.logs import bind_log_fields, clear_log_fields
 from topfive.telemetry.traces import Trace
 
@@ -88,7 +89,7 @@ def _open_record() -> None:
     head_s = request.environ.get("topfive.head_s") or monotonic()
     waited_s = request.environ.get("topfive.waited_s", 0.0)
     deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)
-    trace = current_service().begin_request(request.headers.get("traceparent", ""))
+    trace = current_service().access_log.begin_request(request.headers.get("traceparent", ""))
     bind_log_fields(request_id=request_id)
     g.record = RequestRecord(request_id, deadline, trace, head_s)
 
@@ -100,7 +101,7 @@ def _close_record(response: Response) -> Response:
     response.headers.update(SECURITY_HEADERS)
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
-    current_service().record(
+    current_service().access_log.record(
         AccessRecord(
             route=_route(),
             method=request.method if request.method in _KNOWN_METHODS else "unknown",

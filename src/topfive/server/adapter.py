@@ -121,7 +121,7 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
             self.sockets,
             scheduler,
             GunicornHttp(self.cfg, self.wsgi, limits.request_s),
-            Refusals(service, self.wsgi.headers_of_refusals),
+            Refusals(service.access_log, self.wsgi.headers_of_refusals),
             Balance(self.board, self.age),
             self.cfg.worker_connections,
         )

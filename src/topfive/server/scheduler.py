@@ -227,7 +227,7 @@ class UploadScheduler:
         return Decision.WAIT
 
     def _may_stream(self) -> bool:
-        # While there is much to do a body is collected first: by then its queue slot may be taken, and
+        # While there is much to do a body is collected first: by then its slot may be taken, and
         # it is refused for a fraction of what the app would need.
         is_calm = self.predictions < max(1, self.limits.capacity // 8)
         return is_calm and len(self._streaming) < self._most_streams
