@@ -14,6 +14,7 @@ from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import Mistake, OperatorError, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
+from topfive.provider.pull_process import pull_in_own_process
 from topfive.service import Service, ServiceLimits
 from topfive.settings import Settings
 from topfive.telemetry.access import AccessLog
@@ -156,7 +157,9 @@ def _log_refused_engines(classifier: Classifier) -> None:
 
 def _start_recovery(catalog: Catalog, settings: Settings, load_options: LoadOptions) -> Recovery:
     recovery = Recovery(
-        attempt=lambda: _activate(catalog, obtain_model(desired_model(settings), load_options)),
+        attempt=lambda: _activate(
+            catalog, obtain_model(desired_model(settings), load_options, pull_in_own_process)
+        ),
         on_failure=lambda error, wait_s: _refuse(catalog, error, wait_s),
         backoff=Backoff(),
     )

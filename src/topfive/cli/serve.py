@@ -8,8 +8,9 @@ import click
 from topfive.bundles.description import describe_bundle
 from topfive.bundles.store import open_bundle
 from topfive.catalog.desired import desired_name
-from topfive.catalog.loader import find_impostors, locate_bundle, pull_in_own_process
+from topfive.catalog.loader import find_impostors, locate_bundle
 from topfive.errors import Mistake, OperatorError, SettingsError
+from topfive.provider.pull_process import pull_in_own_process
 from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
 from topfive.telemetry.logs import configure_logs, get_logger
 from topfive.wiring import choose_sizing, desired_model, list_problems, model_mistakes
