@@ -10,6 +10,7 @@ from topfive.api.auth import mount_keys
 from topfive.api.cors import allow_origins, origin_headers
 from topfive.api.docs import register_docs
 from topfive.api.errors import register_errors
+from topfive.api.fields import refuse_misfit
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
@@ -75,12 +76,13 @@ def create_app(
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=Problem,
+        validation_error_callback=refuse_misfit,
         root_path=str(Path(__file__).parent),
     )
     app.origins = settings.allowed_origins
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
-    service = service or build_service(settings, is_watched=True, refusal=refusal)
+    service = service or build_service(settings, has_telemetry=True, refusal=refusal)
     mount_service(app, service, settings)
     mount_keys(app, settings)
     _register(app, settings)

@@ -5,8 +5,8 @@ from typing import cast
 
 from flask import Flask, current_app, g, request
 
-from topfive.admission.keyfile import KeyFile
-from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys
+from topfive.auth.keyfile import KeyFile
+from topfive.auth.keys import ApiKey, ApiKeys, NoApiKeys
 from topfive.settings import Settings
 
 _EXTENSION = "topfive.keys"

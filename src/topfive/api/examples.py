@@ -158,7 +158,7 @@ _DETAILS = {
     "application/octet-stream content type.",
     "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",
     "internal_error": "The service went wrong. Its log has this request's id.",
-    "overloaded": "All 34 places of this worker are taken. Try again later.",
+    "overloaded": "All 34 queue slots of this worker are taken. Try again later.",
     "model_unavailable": "The model resnet50 is not loaded yet. See /health for the reason.",
     "shutting_down": "The service is about to stop. Try again.",
     "out_of_memory": "This picture needs more memory than there is. Send a smaller one, or a JPEG.",

@@ -10,11 +10,12 @@ from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed
 
-from topfive.admission.capacity import Deadline
+from topfive.concurrency.limiter import Deadline
 from topfive.predictions import Prediction
-from topfive.service import Answered, Service
+from topfive.service import Service
 from topfive.settings import Settings
-from topfive.telemetry.logs import clear_lines, put_on_lines
+from topfive.telemetry.access import AccessRecord
+from topfive.telemetry.logs import bind_log_fields, clear_log_fields
 from topfive.telemetry.traces import Trace
 
 # On every answer.
@@ -88,8 +89,8 @@ def _open_record() -> None:
     head_s = request.environ.get("topfive.head_s") or monotonic()
     waited_s = request.environ.get("topfive.waited_s", 0.0)
     deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)
-    trace = current_service().begin_request(request.headers.get("traceparent", ""))
-    put_on_lines(request_id=request_id)
+    trace = current_service().access_log.begin_request(request.headers.get("traceparent", ""))
+    bind_log_fields(request_id=request_id)
     g.record = RequestRecord(request_id, deadline, trace, head_s)
 
 
@@ -100,8 +101,8 @@ def _close_record(response: Response) -> Response:
     response.headers.update(SECURITY_HEADERS)
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
-    current_service().record(
-        Answered(
+    current_service().access_log.record(
+        AccessRecord(
             route=_route(),
             method=request.method if request.method in _KNOWN_METHODS else "unknown",
             status=response.status_code,
@@ -112,7 +113,7 @@ def _close_record(response: Response) -> Response:
             trace=record.trace,
         )
     )
-    clear_lines()
+    clear_log_fields()
     return response
 
 

@@ -39,7 +39,7 @@ class SizingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Processes; per process slots, places to wait, bytes for decoding and uploads; the reasons."""
+    """Processes; per process slots, queue, bytes for decoding and uploads; the reasons."""
 
     workers: int
     slots: int
@@ -58,11 +58,11 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     """Choose workers, slots per worker and queue from CPUs and memory, where not fixed."""
     cores = max(1, math.ceil(machine.cpus))
     fitting = _workers_that_fit(machine)
-    wanted = 1 if cores == 1 else max(WORKERS_FOR_SAFETY, -(-cores // MAX_SLOTS_PER_WORKER))
-    workers = options.workers or min(wanted, fitting)
+    desired = 1 if cores == 1 else max(WORKERS_FOR_SAFETY, -(-cores // MAX_SLOTS_PER_WORKER))
+    workers = options.workers or min(desired, fitting)
     slots = options.slots or _slots_for(cores, workers)
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
-    reason = _reason(machine, options, workers < wanted)
+    reason = _reason(machine, options, workers < desired)
     upload_bytes = _upload_bytes(machine, workers)
     decoding_bytes = _decoding_bytes(machine, workers, upload_bytes)
     return Sizing(workers, slots, queue, decoding_bytes, reason, upload_bytes)

@@ -9,10 +9,10 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from topfive.catalog.wanted import wanted_name
+from topfive.catalog.desired import desired_name
 from topfive.machine.sizing import Sizing
 from topfive.server.adapter import Arbiter, Worker
-from topfive.server.allocation import keep_memory_small, settle_memory
+from topfive.server.allocation import freeze_memory, keep_memory_small
 from topfive.server.balance import clear, make_board
 from topfive.server.shared_files import MEMORY_DIR, shared_files
 from topfive.server.streams import mute_native_errors
@@ -20,8 +20,8 @@ from topfive.server.watchdog import watch_for_stuck_work
 from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.logs import configure_logs, get_logger, log_what_python_reports
-from topfive.telemetry.metric_files import close_account, note_asked_to_end
-from topfive.wiring import wanted_model
+from topfive.telemetry.metric_files import note_asked_to_end, retire_worker_files
+from topfive.wiring import desired_model
 
 # A worker whose main loop stands still this long is replaced.
 _WORKER_TIMEOUT_S = 30
@@ -89,7 +89,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "post_fork": lambda _arbiter, worker: _prepare_worker(worker, board),
         "post_worker_init": _begin_work,
         "worker_exit": lambda _arbiter, worker: _note_asked_to_end(metrics_dir, worker),
-        "child_exit": lambda _arbiter, worker: _close_account(metrics_dir, board, worker),
+        "child_exit": lambda _arbiter, worker: _retire_worker(metrics_dir, board, worker),
         # Heartbeats written to a disk can stall a worker.
         "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
     }
@@ -101,7 +101,7 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
     log_what_python_reports()
     get_logger().info(
         "starting",
-        model=wanted_name(wanted_model(settings)),
+        model=desired_name(desired_model(settings)),
         workers=sizing.workers,
         slots=sizing.slots,
         queue=sizing.queue,
@@ -110,7 +110,7 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
     )
     with shared_files(settings) as complete:
         server = TopfiveServer(complete, sizing, lambda: load(complete))
-        settle_memory()
+        freeze_memory()
         server.run()
 
 
@@ -121,7 +121,7 @@ def _prepare_worker(worker: Any, board: mmap) -> None:
 
 
 def _begin_work(worker: Any) -> None:
-    settle_memory()
+    freeze_memory()
     watch_for_stuck_work(_service_of(worker).oldest_run_s)
 
 
@@ -135,11 +135,11 @@ def _note_asked_to_end(metrics_dir: Path | None, worker: Any) -> None:
         note_asked_to_end(metrics_dir, worker.pid)
 
 
-def _close_account(metrics_dir: Path | None, board: mmap, worker: Any) -> None:
+def _retire_worker(metrics_dir: Path | None, board: mmap, worker: Any) -> None:
     """Keep what an ended worker has counted, and its connections no longer."""
     clear(board, worker.age)
     if metrics_dir is not None:
-        close_account(metrics_dir, worker.pid)
+        retire_worker_files(metrics_dir, worker.pid)
 
 
 def _bind_addresses(settings: Settings) -> list[str]:

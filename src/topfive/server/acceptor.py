@@ -8,7 +8,7 @@ from typing import Any
 
 from topfive.server.balance import Balance
 
-# While every place is taken so many connections are accepted at once, and then none for a moment:
+# While every queue slot is taken so many connections are accepted at once, then none for a moment:
 # most are refused, and being woken for each would cost more than refusing it.
 _ACCEPTS_AT_ONCE = 32
 _PAUSE_S = 0.005

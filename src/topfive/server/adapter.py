@@ -29,7 +29,7 @@ from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.event_loop import EventLoop
 from topfive.server.http import BrokenRequest, Head, Outcome
-from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, shut_out_newcomers
+from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, refuse_new_connections
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
 from topfive.server.upload import SchedulerLimits, Work
@@ -58,7 +58,7 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn has no types
         """Let no further client connect, then have the workers serve those that have, and end."""
         if graceful and not self._shares_listeners():
             for listener in self.LISTENERS:
-                shut_out_newcomers(listener)
+                refuse_new_connections(listener)
         super().stop(graceful)
 
     def _shares_listeners(self) -> bool:
@@ -121,7 +121,7 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
             self.sockets,
             scheduler,
             GunicornHttp(self.cfg, self.wsgi, limits.request_s),
-            Refusals(service, self.wsgi.headers_of_refusals),
+            Refusals(service.access_log, self.wsgi.headers_of_refusals),
             Balance(self.board, self.age),
             self.cfg.worker_connections,
         )

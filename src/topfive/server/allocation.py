@@ -26,7 +26,7 @@ def keep_memory_small() -> None:
         library.mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
-def settle_memory() -> None:
+def freeze_memory() -> None:
     """Take all there is by now, which is there to stay, out of every later garbage collection.
 
     Looking through it would stop a worker for some 60 ms each time, and write to pages that the

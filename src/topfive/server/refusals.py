@@ -11,7 +11,7 @@ from topfive.errors import FAILURES, Failure, Overloaded
 from topfive.server.connection import Connection
 from topfive.server.http import Head
 from topfive.server.upload import Work
-from topfive.service import Answered, Service
+from topfive.telemetry.access import AccessLog, AccessRecord
 
 _ID_BYTES = 16
 # As long as an id, so that the body's length is right.
@@ -70,10 +70,10 @@ def _template(
 
 
 class Refusals:
-    """Writes refusals and keeps account of them; `headers_of` an origin are those of the app."""
+    """Writes refusals and counts them; `headers_of` an origin are those of the app."""
 
-    def __init__(self, service: Service, headers_of: HeadersOf) -> None:
-        self._service = service
+    def __init__(self, access_log: AccessLog, headers_of: HeadersOf) -> None:
+        self._access_log = access_log
         self._headers_of = headers_of
         self._overloaded = 0
 
@@ -95,8 +95,8 @@ class Refusals:
     ) -> None:
         """Note a failure of which its client is told, or cannot be told any more."""
         is_prediction = head is not None and head.work is Work.PREDICTION
-        self._service.record(
-            Answered(
+        self._access_log.record(
+            AccessRecord(
                 "/predict" if is_prediction else "unknown",
                 "POST" if is_prediction else "unknown",
                 failure.status,
@@ -107,7 +107,7 @@ class Refusals:
         )
 
     def report(self) -> None:
-        """Log and count those that were refused for want of a place."""
+        """Log and count those that were refused because no queue slot was free."""
         count, self._overloaded = self._overloaded, 0
         if count:
-            self._service.record_turned_away(count, Overloaded.code)
+            self._access_log.record_load_shed(count, Overloaded.code)

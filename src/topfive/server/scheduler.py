@@ -37,7 +37,7 @@ class Lane:
 
 
 class UploadScheduler:
-    """Keeps account of every connection of one worker, and decides what becomes of each."""
+    """Tracks every connection of one worker, and decides what becomes of each."""
 
     def __init__(self, limits: SchedulerLimits, overloaded: Callable[[], Overloaded]) -> None:
         self.limits = limits
@@ -76,8 +76,8 @@ class UploadScheduler:
 
     @property
     def is_full(self) -> bool:
-        """Whether every place for a prediction is taken."""
-        return self.predictions >= self.limits.places
+        """Whether every queue slot is taken."""
+        return self.predictions >= self.limits.capacity
 
     def accepted(self, upload: Upload, now_s: float) -> None:
         """Take on a new connection."""
@@ -139,7 +139,7 @@ class UploadScheduler:
         return None
 
     def work_done(self, upload: Upload, request_bytes: int) -> None:
-        """Free the place of a request whose answer is made; `request_bytes` are held no longer."""
+        """Free the slot of a request whose answer is made; `request_bytes` are held no longer."""
         if upload not in self._uploads:
             return
         if upload in self._streaming:
@@ -227,9 +227,9 @@ class UploadScheduler:
         return Decision.WAIT
 
     def _may_stream(self) -> bool:
-        # While there is much to do a body is collected first: by then its place may be taken, and
+        # While there is much to do a body is collected first: by then its slot may be taken, and
         # it is refused for a fraction of what the app would need.
-        is_calm = self.predictions < max(1, self.limits.places // 8)
+        is_calm = self.predictions < max(1, self.limits.capacity // 8)
         return is_calm and len(self._streaming) < self._most_streams
 
     def _stream(self, upload: Upload, now_s: float) -> Decision:
@@ -257,7 +257,7 @@ class UploadScheduler:
         return given_up
 
     def _leave(self, upload: Upload) -> None:
-        """Take an upload out of every account but the list of connections."""
+        """Take an upload out of every count but the list of connections."""
         if upload in self._streaming:
             self._streaming.discard(upload)
         elif upload.stage is Stage.WORKING:

@@ -90,7 +90,7 @@ class SchedulerLimits:
     stop_s: float = 2.0
 
     @property
-    def places(self) -> int:
+    def capacity(self) -> int:
         """How many predictions may be in the worker, at work or waiting."""
         return self.slots + self.queue
 

@@ -37,33 +37,33 @@ def read(response: bytes) -> Answer:
     return Answer(parsed.status, parsed.headers, parsed.read())
 
 
-class NotedService:
+class NotedAccesses:
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.noted: list[Any] = []
 
-    def record(self, answered: Any) -> None:
+    def record(self, record: Any) -> None:
         """Note one answered request."""
-        self.noted.append(answered)
+        self.noted.append(record)
 
-    def record_turned_away(self, count: int, code: str) -> None:
+    def record_load_shed(self, count: int, code: str) -> None:
         """Note uploads that were refused together."""
         self.noted.append((count, code))
 
 
 @pytest.fixture
-def service() -> NotedService:
+def access_log() -> NotedAccesses:
     """What refusals are told to."""
-    return NotedService()
+    return NotedAccesses()
 
 
 @pytest.fixture
-def refusals(service: NotedService) -> Refusals:
+def refusals(access_log: NotedAccesses) -> Refusals:
     """Refusals with the headers of an app that lets pages of one origin read its answers."""
     allowed = {"https://a.example": {"Access-Control-Allow-Origin": "https://a.example"}}
     headers = {"X-Content-Type-Options": "nosniff"}
-    return Refusals(service, lambda origin: headers | allowed.get(origin, {}))  # type: ignore[arg-type]
+    return Refusals(access_log, lambda origin: headers | allowed.get(origin, {}))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_it_carries_the_headers_of_the_app(
 )
 def test_a_refusal_is_noted_like_an_answer(
     refusals: Refusals,
-    service: NotedService,
+    access_log: NotedAccesses,
     conn: Connection,
     parsed: Head | None,
     route: str,
@@ -151,7 +151,7 @@ def test_a_refusal_is_noted_like_an_answer(
 ) -> None:
     """The log line has the route where it is known, the code, and the id that was sent."""
     response = refusals.write(conn, parsed, UploadTooSlow(), is_kept=False)
-    (noted,) = service.noted
+    (noted,) = access_log.noted
     assert (noted.route, noted.method) == (route, method)
     assert (noted.status, noted.code) == (408, "upload_too_slow")
     assert noted.request_id == json.loads(response.partition(b"\r\n\r\n")[2])["request_id"]
@@ -159,12 +159,12 @@ def test_a_refusal_is_noted_like_an_answer(
 
 
 def test_overload_is_noted_in_one_line(
-    refusals: Refusals, service: NotedService, conn: Connection
+    refusals: Refusals, access_log: NotedAccesses, conn: Connection
 ) -> None:
     """Those without a queue slot are counted together, once, and not again."""
     for _ in range(3):
         refusals.write(conn, head(), Overloaded(), is_kept=True)
-    assert service.noted == []
+    assert access_log.noted == []
     refusals.report()
     refusals.report()
-    assert service.noted == [(3, "overloaded")]
+    assert access_log.noted == [(3, "overloaded")]

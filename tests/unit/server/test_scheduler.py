@@ -337,4 +337,4 @@ def test_an_answer_for_a_connection_that_was_dropped_frees_nothing_twice() -> No
 def test_the_number_of_threads_is_that_of_all_lanes() -> None:
     """There is a thread for every slot, stream, page and probe at once."""
     limits = scheduler_with(slots=3, streams=5, others=2, probes=7).limits
-    assert (limits.places, limits.threads) == (4, 17)
+    assert (limits.capacity, limits.threads) == (4, 17)

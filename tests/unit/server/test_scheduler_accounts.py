@@ -189,7 +189,7 @@ class Accounts(RuleBasedStateMachine):
         waiting = list(self.waiting.values()).count(Work.PREDICTION)
         assert self.scheduler.waiting == waiting
         assert self.scheduler.predictions == counted.count(Work.PREDICTION) + waiting
-        assert self.scheduler.predictions <= self.scheduler.limits.places
+        assert self.scheduler.predictions <= self.scheduler.limits.capacity
 
     @invariant()
     def bytes_are_those_of_the_open_connections(self) -> None:

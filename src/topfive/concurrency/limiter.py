@@ -1,4 +1,4 @@
-"""A ticket to wait and a permit to work: two counters that keep a full service truthful."""
+"""The concurrency limiter: a queue slot to wait in, and a permit to work."""
 
 import math
 from collections import deque
@@ -35,7 +35,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy a gate is at one moment."""
+    """How busy a limiter is at one moment."""
 
     working: int
     waiting: int
@@ -48,34 +48,34 @@ class _Run:
     began_s: float
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Lets `slots` pieces of work run at once and `queue` more wait, in the order they came."""
 
     def __init__(self, slots: int, queue: int) -> None:
         self._slots = slots
-        self._places = slots + queue
+        self._capacity = slots + queue
         self._lock = Lock()
-        self._line: deque[Event] = deque()
-        self._tickets = 0
+        self._waiting: deque[Event] = deque()
+        self._taken = 0
         self._working = 0
         self._runs: set[_Run] = set()
         self._finished_at_s: deque[float] = deque(maxlen=_DRAIN_WINDOW)
 
     @contextmanager
-    def ticket(self) -> Iterator[None]:
-        """Take a place at once, or raise Overloaded with the seconds until one is likely free."""
+    def queue_slot(self) -> Iterator[None]:
+        """Take a queue slot at once; raises Overloaded with the seconds until one may be free."""
         with self._lock:
-            if self._tickets >= self._places:
+            if self._taken >= self._capacity:
                 raise self._overloaded()
-            self._tickets += 1
+            self._taken += 1
         try:
             yield
         finally:
             with self._lock:
-                self._tickets -= 1
+                self._taken -= 1
 
     def overloaded(self, waiting: int = 0) -> Overloaded:
-        """Make the failure of work for which there is no place; `waiting` more wait elsewhere."""
+        """Make the failure of work without a queue slot; `waiting` more wait elsewhere."""
         with self._lock:
             return self._overloaded(waiting)
 
@@ -99,7 +99,7 @@ class Gate:
     def load(self) -> Load:
         """Tell how many pieces of work run and wait now."""
         with self._lock:
-            return Load(self._working, self._tickets - self._working)
+            return Load(self._working, self._taken - self._working)
 
     def _enter(self, deadline: Deadline) -> None:
         turn = Event()
@@ -108,7 +108,7 @@ class Gate:
                 self._working += 1
                 turn.set()
             else:
-                self._line.append(turn)
+                self._waiting.append(turn)
         in_time = turn.wait(max(0.0, deadline.remaining_s)) and deadline.remaining_s > 0
         if not in_time:
             self._give_up(turn)
@@ -124,18 +124,18 @@ class Gate:
             if turn.is_set():
                 self._hand_over()
             else:
-                self._line.remove(turn)
+                self._waiting.remove(turn)
 
     def _hand_over(self) -> None:
-        """Pass a permit on to whoever waits longest, so that no newcomer overtakes."""
-        if self._line:
-            self._line.popleft().set()
+        """Pass a permit on to whoever waits longest, so that nobody overtakes."""
+        if self._waiting:
+            self._waiting.popleft().set()
         else:
             self._working -= 1
 
     def _overloaded(self, waiting: int = 0) -> Overloaded:
         return Overloaded(
-            f"All {self._places} places of this worker are taken. Try again later.",
+            f"All {self._capacity} queue slots of this worker are taken. Try again later.",
             retry_after_s=self._retry_after_s(waiting),
         )
 
@@ -145,4 +145,4 @@ class Gate:
             return 1
         span_s = monotonic() - self._finished_at_s[0]
         rate_per_s = len(self._finished_at_s) / max(span_s, 1e-3)
-        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil((self._tickets + waiting) / rate_per_s)))
+        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil((self._taken + waiting) / rate_per_s)))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from threading import Lock
 
-from topfive.admission.keys import ApiKey, parse_api_keys
+from topfive.auth.keys import ApiKey, parse_api_keys
 from topfive.errors import SettingsError
 
 _Stamp = tuple[int, int, int]

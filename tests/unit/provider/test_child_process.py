@@ -13,7 +13,7 @@ sys.stderr.write("100%\\n"); sys.stderr.flush()
 """
 PARENT = f"""
 import sys
-from topfive.catalog.child_process import run_child
+from topfive.provider.child_process import run_child
 done = run_child([sys.executable, "-c", {CHILD!r}], shows_progress=sys.argv[1] == "shown")
 print((done.returncode, done.stdout, done.stderr))
 """

@@ -12,7 +12,7 @@ from topfive.bundles.official import (
     recognise_official,
 )
 from topfive.bundles.recipe import RecipeOptions
-from topfive.catalog.wanted import ModelOptions, resolve, wanted_name
+from topfive.catalog.desired import ModelOptions, desired_name, resolve
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import LabelsRefused, SettingsError
 
@@ -33,7 +33,7 @@ def weights(tmp_path):
 def official_file(weights, monkeypatch):
     """The same file, where its sha256 is the official one's."""
     monkeypatch.setattr(
-        "topfive.catalog.wanted.hash_weights",
+        "topfive.catalog.desired.hash_weights",
         lambda _: official_weights("mobilenet_v2").sha256_prefix + 56 * "0",
     )
     return weights
@@ -67,9 +67,9 @@ def test_what_is_known_of_official_weights_is_what_torchvision_says():
 
 def test_without_anything_given_the_official_model_is_meant(tmp_path):
     """It has the official name and comes from the official address."""
-    wanted = resolve(_options(tmp_path))
-    assert wanted.is_official
-    assert (wanted.name, wanted.source) == ("mobilenet_v2", official_weights("mobilenet_v2").url)
+    desired = resolve(_options(tmp_path))
+    assert desired.is_official
+    assert (desired.name, desired.source) == ("mobilenet_v2", official_weights("mobilenet_v2").url)
 
 
 def test_weights_of_ones_own_have_a_name_of_their_own(tmp_path, weights):
@@ -89,8 +89,8 @@ def test_an_official_name_for_other_weights_is_refused(tmp_path, weights, name):
 def test_the_official_file_is_the_official_model_wherever_it_lies(tmp_path, official_file):
     """Its digest is what counts, not its name; the official name may then be given too."""
     for name in ("", "mobilenet_v2"):
-        wanted = resolve(_options(tmp_path, weights=official_file, name=name))
-        assert wanted == resolve(_options(tmp_path))
+        desired = resolve(_options(tmp_path, weights=official_file, name=name))
+        assert desired == resolve(_options(tmp_path))
     # ResNet-50 it is not.
     assert not resolve(_options(tmp_path, "resnet50", official_file)).is_official
 
@@ -105,10 +105,10 @@ def test_every_official_file_is_recognised_by_its_digest(one):
 def test_official_weights_with_another_recipe_are_a_model_of_ones_own(tmp_path, official_file):
     """The official name stands for the official recipe too."""
     for weights in ("", official_file):
-        wanted = resolve(_options(tmp_path, weights=weights, resize=256))
-        assert wanted.name == "mobilenet_v2-custom"
-        assert wanted.input.resize == 256
-        assert not wanted.is_official
+        desired = resolve(_options(tmp_path, weights=weights, resize=256))
+        assert desired.name == "mobilenet_v2-custom"
+        assert desired.input.resize == 256
+        assert not desired.is_official
     with pytest.raises(SettingsError, match="official"):
         resolve(_options(tmp_path, name="mobilenet_v2", resize=256))
 
@@ -132,9 +132,9 @@ def test_a_url_is_official_only_if_it_is_said_to_be(tmp_path):
 
 def test_a_name_is_told_even_where_something_is_wrong(tmp_path):
     """/health and the log need one."""
-    assert wanted_name(_options(tmp_path, weights="gone/birds.pth")) == "birds"
-    assert wanted_name(_options(tmp_path, weights="gone/birds.pth", name="owls")) == "owls"
-    assert wanted_name(_options(tmp_path, "digits")) == "digits"
+    assert desired_name(_options(tmp_path, weights="gone/birds.pth")) == "birds"
+    assert desired_name(_options(tmp_path, weights="gone/birds.pth", name="owls")) == "owls"
+    assert desired_name(_options(tmp_path, "digits")) == "digits"
 
 
 @pytest.mark.parametrize("recipe", [{"crop": 300}, {"resize": 100}, {"resize": 30, "crop": 40}])

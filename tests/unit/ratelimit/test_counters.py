@@ -5,21 +5,21 @@ from limits import parse
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
-from topfive.admission import ratelimit
-from topfive.admission.ratelimit import SCHEME, SharedCounters
+from topfive.ratelimit import counters as counting
+from topfive.ratelimit.counters import SCHEME, SharedCounters
 
 
 @pytest.fixture
 def uri(tmp_path):
-    """A place to count in."""
+    """Where counters are kept."""
     return f"{SCHEME}://{tmp_path}"
 
 
 def test_a_full_store_forgets_what_has_expired(uri, monkeypatch):
     """Where the store is full, windows that are over make room for new ones."""
-    monkeypatch.setattr(ratelimit, "MAX_CLIENTS", 200)
+    monkeypatch.setattr(counting, "MAX_CLIENTS", 200)
     now_s = 0.0
-    monkeypatch.setattr(ratelimit.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(counting.time, "monotonic", lambda: now_s)
     counters = SharedCounters(uri)
     for number in range(2000):
         now_s = float(number)

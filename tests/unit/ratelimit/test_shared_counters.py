@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from topfive.admission import ratelimit
-from topfive.admission.ratelimit import SharedCounters
+from topfive.ratelimit import counters as counting
+from topfive.ratelimit.counters import SharedCounters
 
 COUNT_UP = """
 import sys
-from topfive.admission.ratelimit import SharedCounters
+from topfive.ratelimit.counters import SharedCounters
 counters = SharedCounters(sys.argv[1])
 for _ in range(200):
     counters.incr("key", 60)
@@ -33,7 +33,7 @@ def test_window_ends_and_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [counters.incr("key", 60), counters.incr("key", 60)] == [1, 2]
     assert 58 < counters.get_expiry("key") - time.time() <= 60
     now_s = time.monotonic()
-    monkeypatch.setattr(ratelimit.time, "monotonic", lambda: now_s + 61)
+    monkeypatch.setattr(counting.time, "monotonic", lambda: now_s + 61)
     assert counters.get("key") == 0
     assert counters.incr("key", 60) == 1
 

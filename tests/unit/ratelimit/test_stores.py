@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 import pytest
 from limits.storage import Storage
 
-from topfive.admission import stores
-from topfive.admission.ratelimit import SCHEME, SharedCounters
-from topfive.admission.stores import RETRY_EVERY_S, GuardedStore, StoreEvents, check_store_uri
+from topfive.ratelimit import stores
+from topfive.ratelimit.counters import SCHEME, SharedCounters
+from topfive.ratelimit.stores import (
+    RETRY_EVERY_S,
+    CircuitBreakerStore,
+    StoreEvents,
+    check_store_uri,
+)
 
 
 class BrokenStore(Storage):
@@ -37,7 +42,7 @@ class BrokenStore(Storage):
 
 @dataclass
 class Notes:
-    """What a guarded store has told."""
+    """What a circuit breaker has told."""
 
     told: list[str] = field(default_factory=list)
     uncounted: int = 0
@@ -55,15 +60,15 @@ def test_an_outage_is_told_once_and_tried_again_later(monkeypatch):
     now_s = 100.0
     monkeypatch.setattr(stores, "monotonic", lambda: now_s)
     broken, notes = BrokenStore(), Notes()
-    guarded = GuardedStore("", store=broken, events=notes.events())
-    assert [guarded.incr("key", 60) for _ in range(5)] == [0] * 5
+    breaker = CircuitBreakerStore("", store=broken, events=notes.events())
+    assert [breaker.incr("key", 60) for _ in range(5)] == [0] * 5
     assert (broken.asked, notes.uncounted, notes.told) == (1, 5, ["KeyError"])
     now_s += RETRY_EVERY_S
-    assert [guarded.incr("key", 60) for _ in range(5)] == [0] * 5
+    assert [breaker.incr("key", 60) for _ in range(5)] == [0] * 5
     assert (broken.asked, notes.uncounted, notes.told) == (2, 10, ["KeyError"])
     broken.is_away = False
     now_s += RETRY_EVERY_S
-    assert [guarded.incr("key", 60) for _ in range(5)] == [7] * 5
+    assert [breaker.incr("key", 60) for _ in range(5)] == [7] * 5
     assert (notes.uncounted, notes.told) == (10, ["KeyError", "back"])
 
 
@@ -76,8 +81,8 @@ def test_counters_that_cannot_be_opened_let_everyone_in(is_file, tmp_path):
         (folder / "data.mdb").write_text("no database")
     notes = Notes()
     counters = SharedCounters(f"{SCHEME}://{folder}")
-    guarded = GuardedStore("", store=counters, events=notes.events())
-    assert [guarded.incr("key", 60) for _ in range(3)] == [0] * 3
+    breaker = CircuitBreakerStore("", store=counters, events=notes.events())
+    assert [breaker.incr("key", 60) for _ in range(3)] == [0] * 3
     assert len(notes.told) == 1
 
 
@@ -89,7 +94,7 @@ def test_a_broken_record_lets_its_caller_in(tmp_path):
         for name in [name for name, _ in transaction.cursor()]:
             transaction.put(name, b"short")
     notes = Notes()
-    assert GuardedStore("", store=counters, events=notes.events()).incr("key", 60) == 0
+    assert CircuitBreakerStore("", store=counters, events=notes.events()).incr("key", 60) == 0
     assert notes.told == ["error"]
 
 

@@ -6,8 +6,8 @@ from time import sleep
 
 import pytest
 
-from topfive.admission.capacity import Deadline
-from topfive.admission.memory import MemoryBudget
+from topfive.concurrency.limiter import Deadline
+from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import DeadlineExceeded, OutOfMemory
 
 SOON, LATE = 0.02, 30.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-from topfive.admission.capacity import Deadline
+from topfive.concurrency.limiter import Deadline
 from topfive.errors import DeadlineExceeded, OutOfMemory
 
 # Waiting does not make this machine larger, but another may answer the next time.

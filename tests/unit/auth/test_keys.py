@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys, parse_api_keys
+from topfive.auth.keys import ApiKey, ApiKeys, NoApiKeys, parse_api_keys
 from topfive.errors import Forbidden, Unauthorized
 
 
@@ -92,6 +92,6 @@ def test_without_keys_everyone_passes():
 
 
 def test_no_keys_at_all_let_nobody_in():
-    """A source that runs empty closes the door, it does not open it."""
+    """Where a source runs empty nobody is let in."""
     with pytest.raises(Unauthorized):
         ApiKeys(tuple).check(ApiKeys(tuple).find("one"), "predict")

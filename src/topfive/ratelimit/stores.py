@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from limits.storage import Storage, storage_from_string
 
-from topfive.admission.ratelimit import SCHEME
+from topfive.ratelimit.counters import SCHEME
 
-GUARDED_SCHEME = "guarded"
+CIRCUIT_BREAKER_SCHEME = "circuit-breaker"
 # How long a store that failed is left alone.
 RETRY_EVERY_S = 3.0
 # What a request waits for a store at the most, once.
@@ -74,10 +74,10 @@ def _options(scheme: str) -> dict[str, Any]:
     }
 
 
-class GuardedStore(Storage):
+class CircuitBreakerStore(Storage):
     """Counts in another store, and lets everyone pass while that one fails."""
 
-    STORAGE_SCHEME = [GUARDED_SCHEME]  # noqa: RUF012 - the registry reads it from the class
+    STORAGE_SCHEME = [CIRCUIT_BREAKER_SCHEME]  # noqa: RUF012 - the registry reads it from the class
 
     def __init__(self, uri: str, *, store: Storage, events: StoreEvents, **_: Any) -> None:
         super().__init__(uri)

@@ -1,10 +1,10 @@
-"""What is wanted: from what an operator says to the one bundle that is meant."""
+"""Which bundle is desired: from what an operator says to the one bundle that is meant."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from topfive.bundles.labels import hash_labels, read_labels, require_count
-from topfive.bundles.manifest import LABELS_FILE, InputSection, Manifest
+from topfive.bundles.manifest import LABELS_FILE, Manifest
 from topfive.bundles.official import (
     IMAGENET_CLASSES,
     IMAGENET_LABELS_SHA256,
@@ -18,6 +18,7 @@ from topfive.bundles.source import check_weights, derive_name, given_source, has
 from topfive.bundles.store import read_manifest
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import Mistake, SettingsError
+from topfive.input_recipe import InputRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,13 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredBundle:
     """The one bundle that is meant; `official` where its weights are torchvision's."""
 
     name: str
     architecture: str
     source: str
-    input: InputSection
+    input: InputRecipe
     labels_sha256: str
     official: OfficialWeights | None
 
@@ -68,7 +69,7 @@ class Wanted:
         return self.official is not None and self.name == self.architecture
 
     def is_made_as(self, manifest: Manifest) -> bool:
-        """Tell whether a bundle of this name is made of what is wanted, and as it is wanted."""
+        """Tell whether a bundle of this name is made of what is desired, and as it is desired."""
         return (
             manifest.source == self.source
             and manifest.input == self.input
@@ -76,7 +77,7 @@ class Wanted:
         )
 
 
-def resolve(options: ModelOptions) -> Wanted:
+def resolve(options: ModelOptions) -> DesiredBundle:
     """Tell which bundle `options` mean, whose model is an architecture.
 
     Raises WeightsRefused, LabelsRefused or SettingsError if weights, labels or recipe are not
@@ -89,10 +90,10 @@ def resolve(options: ModelOptions) -> Wanted:
     is_unchanged = recipe == base.input and labels_sha256 == IMAGENET_LABELS_SHA256
     name = _name(options, is_official=official is not None and is_unchanged)
     source = official.url if official else given_source(options.weights)
-    return Wanted(name, options.model, source, recipe, labels_sha256, official)
+    return DesiredBundle(name, options.model, source, recipe, labels_sha256, official)
 
 
-def wanted_name(options: ModelOptions) -> str:
+def desired_name(options: ModelOptions) -> str:
     """Tell the name of the model that is meant, also where something is wrong with it."""
     try:
         if options.is_directory:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from topfive.admission.keyfile import KeyFile
+from topfive.auth.keyfile import KeyFile
 from topfive.errors import SettingsError
 
 DIGEST = hashlib.sha256(b"key").hexdigest()
