@@ -71,6 +71,7 @@ class Wanted:
         """Tell whether a bundle of this name is made of what is wanted, and as it is wanted."""
         return (
             manifest.source == self.source
+            and manifest.architecture == self.architecture
             and manifest.input == self.input
             and manifest.files.get(LABELS_FILE) == self.labels_sha256
         )
