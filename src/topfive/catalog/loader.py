@@ -11,7 +11,7 @@ from pathlib import Path
 from topfive.bundles.official import is_impostor
 from topfive.bundles.store import Bundle, demo_root, find_bundle, list_manifests, open_bundle
 from topfive.catalog.child_process import run_child
-from topfive.catalog.wanted import ModelOptions, resolve
+from topfive.catalog.wanted import ModelOptions, resolve, wanted_name
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.engines.contract import EngineOptions
@@ -97,7 +97,9 @@ def load_present(options: ModelOptions, how: LoadOptions) -> Classifier:
     """
     folder = locate_bundle(options)
     if folder is None:
-        raise BundleMissing(f"There is no bundle of {options.model} in {options.models_dir} yet.")
+        raise BundleMissing(
+            f"There is no bundle of {wanted_name(options)} in {options.models_dir} yet."
+        )
     return load_classifier(open_located(folder), how.engine, how.image_limits, how.cpu_flags)
 
 
