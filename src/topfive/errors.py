@@ -34,6 +34,7 @@
             ├── LabelsRefused      labels are missing or do not fit
             ├── BundleRefused      a bundle is missing, damaged or of another layout
             └── EngineRefused      an engine cannot run, or disagrees with the reference
+                └── EngineDoubted  in bf16, by so little that the same in f32 must decide
 
 A code is the same word in the JSON, the log line, the metric label and the docs anchor.
 """
@@ -47,6 +48,7 @@ __all__ = [
     "ClientDisconnected",
     "DeadlineExceeded",
     "EmptyFile",
+    "EngineDoubted",
     "EngineRefused",
     "Failure",
     "FileTooLarge",
@@ -290,6 +292,10 @@ class EngineRefused(Mistake):
     ) -> None:
         self.public = public
         super().__init__(message)
+
+
+class EngineDoubted(EngineRefused):
+    """An engine in bf16 differs by what rounding may explain; the same in f32 must decide."""
 
 
 # Enough for what is wrong and what to do; a longer message is not read.

@@ -112,6 +112,32 @@ def test_corrected_labels_are_served(birds: Path, pulled: str) -> None:
         assert not server.events("model_pulling")
 
 
+def test_pull_says_how_what_it_names_is_served(birds: Path, pulled: str) -> None:
+    """Where a newer version has the name, an older one that is pulled again is named by folder."""
+    recipe = (
+        "--resize", "64", "--crop", "64", "--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25",
+        "--interpolation", "bicubic",
+    )  # fmt: skip
+    given = ("pull", "mobilenet_v2", "--weights", "mobilenet_v2.pth", *recipe)
+    (birds / "newer.txt").write_text("robin\nwren\nlittle owl\n")
+    newer = run_topfive(birds, *given, "--labels", "newer.txt")
+    assert f"TOPFIVE_MODEL={NAME} topfive serve" in newer.stderr
+    again = run_topfive(birds, *given, "--labels", "birds.txt")
+    assert again.stdout.rstrip("\n") == pulled
+    assert f"TOPFIVE_MODEL={pulled} topfive serve" in again.stderr
+
+
+def test_a_bundle_of_another_architecture_does_not_step_in(birds: Path, pulled: str) -> None:
+    """With the same weights, labels, recipe and name, a ResNet-50 is still not a MobileNetV2."""
+    recipe = {"resize": "64", "crop": "64", "mean": "0.5,0.5,0.5", "std": "0.25,0.25,0.25"}
+    given = {f"input_{name}": value for name, value in recipe.items()}
+    message = refused_start(
+        birds, model="resnet50", weights="mobilenet_v2.pth", labels="birds.txt", model_name=NAME,
+        input_interpolation="bicubic", **given,
+    )  # fmt: skip
+    assert "These look like MobileNetV2 weights, and are not of resnet50" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

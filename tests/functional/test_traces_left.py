@@ -161,6 +161,13 @@ def test_stopping_ends_every_process(tiny_folder: Path, tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
 
 
+def _wait_until_ended(server: LiveServer, worker: int) -> None:
+    """Wait for a worker that a reload replaces: it answers until it has ended."""
+    end_s = time.monotonic() + 60
+    while worker in server.worker_pids() and time.monotonic() < end_s:
+        time.sleep(0.05)
+
+
 def test_a_bundle_damaged_meanwhile_is_told_and_mended(tiny_folder: Path, tmp_path: Path) -> None:
     """New workers refuse it without telling its path; a reload takes it up once it is whole."""
     folder = tmp_path / "tiny"
@@ -173,10 +180,7 @@ def test_a_bundle_damaged_meanwhile_is_told_and_mended(tiny_folder: Path, tmp_pa
         (before,) = server.worker_pids()
         server.process.send_signal(signal.SIGHUP)
         assert "damaged" in server.wait_for_health("unavailable")["reason"]
-        # The old worker serves until it has ended.
-        end_s = time.monotonic() + 60
-        while before in server.worker_pids() and time.monotonic() < end_s:
-            time.sleep(0.05)
+        _wait_until_ended(server, before)
         for answer in (server.get("/health"), server.get("/info"), server.upload(jpeg())):
             assert str(tmp_path).encode() not in answer.body
         refused = server.upload(jpeg())
@@ -184,6 +188,8 @@ def test_a_bundle_damaged_meanwhile_is_told_and_mended(tiny_folder: Path, tmp_pa
         assert int(refused.headers["Retry-After"]) >= 1
         assert "sha256" in server.events("model_unavailable")[0]["reason"]
         (folder / "model.bin").write_bytes(whole)
+        (without_model,) = server.worker_pids()
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_health("healthy", within_s=90)
+        _wait_until_ended(server, without_model)
         assert server.upload(jpeg()).status == 200

@@ -39,7 +39,8 @@ def describe_bundle(bundle: Bundle) -> Description:
 
 
 def _first(names: list[str]) -> str:
-    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _recipe(recipe: InputRecipe) -> str:

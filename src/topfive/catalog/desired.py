@@ -72,6 +72,7 @@ class DesiredBundle:
         """Tell whether a bundle of this name is made of what is desired, and as it is desired."""
         return (
             manifest.source == self.source
+            and manifest.architecture == self.architecture
             and manifest.input == self.input
             and manifest.files.get(LABELS_FILE) == self.labels_sha256
         )

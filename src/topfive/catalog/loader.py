@@ -6,7 +6,7 @@ from typing import Protocol
 
 from topfive.bundles.official import is_impostor
 from topfive.bundles.store import Bundle, demo_root, find_bundle, list_manifests, open_bundle
-from topfive.catalog.desired import ModelOptions, resolve
+from topfive.catalog.desired import ModelOptions, desired_name, resolve
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.engines.contract import EngineOptions
@@ -102,7 +102,9 @@ def load_present(options: ModelOptions, load_options: LoadOptions) -> Classifier
     """
     folder = locate_bundle(options)
     if folder is None:
-        raise BundleMissing(f"There is no bundle of {options.model} in {options.models_dir} yet.")
+        raise BundleMissing(
+            f"There is no bundle of {desired_name(options)} in {options.models_dir} yet."
+        )
     return load_classifier(
         open_located(folder), load_options.engine, load_options.image_limits, load_options.cpu_flags
     )

@@ -37,6 +37,9 @@ class Bounds:
     correlation: float
 
 
+# The name of the bounds for bf16 where the same graph, in f32, agrees with the reference.
+RIGHT_IN_F32 = "bf16, right in f32"
+
 # Measured on MobileNetV2, ResNet-50, the tests' tiny model and the digits; see the decision.
 BOUNDS = {
     # Sums in another order: 0.0002. Weights that are stored in f16, as those of the digits: 0.11.
@@ -45,6 +48,9 @@ BOUNDS = {
     "f16": Bounds(inputs=0.5, classes=0.5, correlation=0.99),
     # Engines round after other layers than the reference: inputs 0.8 to 1.36, classes 0.9 to 1.46.
     "bf16": Bounds(inputs=1.5, classes=1.6, correlation=0.95),
+    # Of few classes, chance alone takes sound engines beyond these: 99 of 100 stay below 5.2 and
+    # 3.9. Such an engine may serve where the same graph was found right in f32.
+    RIGHT_IN_F32: Bounds(inputs=6, classes=6, correlation=0.95),
     # Simulated with one scale for each layer's input: inputs 1.1 to 3.7, classes 1.1 to 4.1.
     "int8": Bounds(inputs=6, classes=6, correlation=0.9),
 }

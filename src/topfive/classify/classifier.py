@@ -8,18 +8,19 @@ import numpy as np
 
 from topfive.bundles.manifest import GRAPH_FILE, WEIGHTS_FILE
 from topfive.bundles.store import Bundle
-from topfive.classify.agreement import Logits
+from topfive.classify.agreement import RIGHT_IN_F32, Logits
 from topfive.classify.golden import open_reference
 from topfive.classify.topk import softmax, top_classes
 from topfive.engines import (
     Engine,
+    EngineCandidate,
     EngineOptions,
     EngineSource,
     RefusedEngine,
     engine_candidates,
     open_engine,
 )
-from topfive.errors import EngineRefused
+from topfive.errors import EngineDoubted, EngineRefused
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import least_side, preprocess
@@ -74,7 +75,10 @@ class Classifier:
         )
 
     def check_golden(self) -> None:
-        """Classify the golden inputs; raises EngineRefused if the reference says otherwise."""
+        """Classify the golden inputs; raises EngineRefused if the reference says otherwise.
+
+        It is EngineDoubted where bf16 may still serve if the same graph is right in f32.
+        """
         reference = open_reference(self.bundle)
         try:
             logits = np.stack([self.engine.infer(one[np.newaxis]) for one in reference.inputs])
@@ -82,15 +86,20 @@ class Classifier:
             raise EngineRefused(
                 f"{self.engine.name} cannot compute: {error}", public="it cannot compute here."
             ) from error
-        problem = self._unusable(logits) or reference.find_disagreement(
-            logits, self.engine.precision
+        precision = self.engine.precision
+        unusable = self._unusable(logits)
+        problem = unusable or reference.find_disagreement(logits, precision)
+        if not problem:
+            return
+        is_doubt = not (unusable or precision != "bf16") and not reference.find_disagreement(
+            logits, RIGHT_IN_F32
         )
-        if problem:
-            raise EngineRefused(
-                f"{self.engine.name} {self.engine.precision} disagrees with the reference on the "
-                f"golden inputs of {self.ref.name} {self.ref.version}: {problem}",
-                public=problem,
-            )
+        kind = EngineDoubted if is_doubt else EngineRefused
+        raise kind(
+            f"{self.engine.name} {precision} disagrees with the reference on the "
+            f"golden inputs of {self.ref.name} {self.ref.version}: {problem}",
+            public=problem,
+        )
 
     def _unusable(self, logits: Logits) -> str:
         if logits.shape[1:] != (self.bundle.manifest.classes,):
@@ -112,8 +121,7 @@ def load_classifier(
     refused: list[RefusedEngine] = []
     for candidate in engine_candidates(options, cpu_flags):
         try:
-            engine = open_engine(engine_source(bundle), candidate, options.slots)
-            return _checked(Classifier(bundle, engine, limits, tuple(refused)))
+            return _open_checked(bundle, candidate, options.slots, limits, tuple(refused))
         except EngineRefused as refusal:
             refused.append(
                 RefusedEngine(
@@ -123,11 +131,23 @@ def load_classifier(
     raise EngineRefused(" ".join(one.detail for one in refused))
 
 
-def _checked(classifier: Classifier) -> Classifier:
+def _open_checked(
+    bundle: Bundle,
+    candidate: EngineCandidate,
+    slots: int,
+    limits: ImageLimits,
+    refused: tuple[RefusedEngine, ...] = (),
+) -> Classifier:
     """Return a classifier that agrees with the reference; close one that does not, and raise."""
+    engine = open_engine(engine_source(bundle), candidate, slots)
+    classifier = Classifier(bundle, engine, limits, refused)
     with ExitStack() as undo:
         undo.callback(classifier.close)
-        classifier.check_golden()
+        try:
+            classifier.check_golden()
+        except EngineDoubted:
+            in_f32 = EngineCandidate(candidate.engine, "f32", "to tell rounding from a fault")
+            _open_checked(bundle, in_f32, slots, limits).close()
         undo.pop_all()
     return classifier
 

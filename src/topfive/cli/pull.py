@@ -13,7 +13,7 @@ import click
 from topfive.bundles.description import describe_bundle
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
-from topfive.bundles.store import open_bundle
+from topfive.bundles.store import find_bundle, open_bundle
 from topfive.catalog.desired import ModelOptions, resolve
 from topfive.engines.architectures import require_known
 from topfive.errors import Mistake, OperatorError, WeightsRefused
@@ -133,8 +133,16 @@ def _show(folder: Path) -> None:
     ]
     if made.repeated_classes:
         lines.append(f"Note:    More than one class is called {made.repeated_classes}.")
-    lines.append(f"Serve:   TOPFIVE_MODEL={made.name} topfive serve")
+    lines.append(f"Serve:   TOPFIVE_MODEL={_shortest(folder, made.name)} topfive serve")
     click.echo("\n".join(lines), err=True)
+
+
+def _shortest(folder: Path, name: str) -> str:
+    """Tell how the bundle in `folder` is asked for: a name alone means the newest one."""
+    newest = find_bundle(folder.parent.parent, name)
+    if newest == folder:
+        return name
+    return str(folder) if "/" in str(folder) else f"./{folder}"
 
 
 def _require_torch() -> None:

@@ -83,6 +83,8 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         # OpenVINO and torch hold threads, which a fork would lose.
         "preload_app": False,
         "control_socket_disable": True,
+        # Another one would be taken where its package happens to be installed, and refuses other heads.
+        "http_parser": "python",
         "logger_class": TopfiveLogger,
         "proc_name": "topfive",
         "when_ready": _announce,

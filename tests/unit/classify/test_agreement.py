@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topfive.classify.agreement import BOUNDS, find_disagreement
+from topfive.classify.agreement import BOUNDS, RIGHT_IN_F32, find_disagreement
 
 INPUTS, CLASSES = 7, 1000
 
@@ -33,7 +33,7 @@ def test_as_much_rounding_as_the_reference_itself_has_is_bf16():
     found = REFERENCE + _normal(2, 0.3)
     verdicts = [bool(find_disagreement(found, REFERENCE, ROUNDED, one)) for one in BOUNDS]
     assert dict(zip(BOUNDS, verdicts, strict=True)) == {
-        "f32": True, "f16": True, "bf16": False, "int8": False,
+        "f32": True, "f16": True, "bf16": False, RIGHT_IN_F32: False, "int8": False,
     }  # fmt: skip
 
 
@@ -42,6 +42,15 @@ def test_more_than_the_references_own_rounding_is_refused():
     problem = find_disagreement(REFERENCE + _normal(2, 0.6), REFERENCE, ROUNDED, "bf16")
     assert re.match(r"its logits are off by (1\.9|2\.0)", problem)
     assert problem.endswith("times the reference's own error in bf16, and 1.5 is the most allowed.")
+
+
+@pytest.mark.parametrize(("times", "is_refused"), [(2, False), (5, False), (7, True)])
+def test_more_is_forgiven_where_the_graph_is_right_in_f32(times, is_refused):
+    """What bf16 alone is refused for may be chance; several times as much is not."""
+    found = REFERENCE + _normal(2, 0.3 * times) / 5
+    rounded = REFERENCE + _normal(1, 0.3) / 5
+    assert find_disagreement(found, REFERENCE, rounded, "bf16")
+    assert bool(find_disagreement(found, REFERENCE, rounded, RIGHT_IN_F32)) is is_refused
 
 
 @pytest.mark.parametrize("precision", ["f32", "f16", "bf16"])

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save
 
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
-from topfive.bundles.store import open_bundle
+from topfive.bundles.store import demo_root, open_bundle
 from topfive.classify import classifier as classifier_module
 from topfive.classify.classifier import engine_source, load_classifier
 from topfive.engines import EngineOptions, open_engine
@@ -149,6 +149,7 @@ class _Opened:
 
     def __init__(self, broken: set[str]) -> None:
         self.broken = broken
+        self.in_bf16: list[np.ndarray] = []
         self.closed: list[str] = []
 
     def open(self, source, candidate, slots):
@@ -170,6 +171,8 @@ class _Wrapped:
         logits = self._engine.infer(pixels)
         if "error" in self._opened.broken:
             raise RuntimeError("could not run /opt/kernels")
+        if self.precision == "bf16" and self._opened.in_bf16:
+            return self._opened.in_bf16.pop(0)
         return logits * (self.precision not in self._opened.broken)
 
     def close(self):
@@ -200,6 +203,31 @@ def test_what_was_refused_is_kept_and_closed(tiny_folder, opened):
     assert "golden inputs of tiny 1" in refused.detail
     assert opened.closed == ["bf16"]
     loaded.close()
+
+
+def _logits_with_error(times):
+    """Give the digits' golden logits with so many times the reference's own error in bf16."""
+    tensors = load_file(demo_root() / "digits" / "1" / "golden.safetensors")
+    return list(tensors["f32"] + times * (tensors["bf16"] - tensors["f32"]))
+
+
+def test_bf16_serves_in_doubt_where_the_same_is_right_in_f32(opened):
+    """Chance takes few classes beyond the bounds: then the graph is tried in f32, and closed."""
+    opened.in_bf16 = _logits_with_error(3)
+    loaded = _load(demo_root() / "digits" / "1", EngineOptions("openvino", "bf16"), BF16_CPU)
+    assert loaded.engine.precision == "bf16"
+    assert loaded.refused == ()
+    assert opened.closed == ["f32"]
+    loaded.close()
+
+
+@pytest.mark.parametrize(("times", "broken"), [(3, {"f32"}), (7, set())])
+def test_bf16_is_refused_where_f32_is_wrong_or_the_error_is_large(opened, times, broken):
+    """A fault that looks like rounding is seen in f32; what is too large is no rounding."""
+    opened.in_bf16, opened.broken = _logits_with_error(times), broken
+    with pytest.raises(EngineRefused, match="disagrees with the reference"):
+        _load(demo_root() / "digits" / "1", EngineOptions("openvino", "bf16"), BF16_CPU)
+    assert opened.closed == ["f32", "bf16"][not broken :]
 
 
 def test_an_engine_that_agrees_at_once_has_nothing_refused(tiny_folder, opened):

@@ -187,6 +187,15 @@ def test_doctor_fails_where_the_model_cannot_be_loaded(run, tmp_path):
     assert "cannot be read" in model["why"]
 
 
+def test_doctor_calls_a_model_of_ones_own_by_its_name(run, tmp_path):
+    """Weights of one's own that were not pulled yet are not called by their architecture."""
+    (tmp_path / "birds.pth").write_bytes(b"weights")
+    found = run("doctor", "--json", TOPFIVE_MODEL="mobilenet_v2", TOPFIVE_WEIGHTS="birds.pth")
+    model = json.loads(found.stdout)["model"]
+    assert model["found"] == "birds: not ready"
+    assert model["why"] == "There is no bundle of birds in models yet."
+
+
 def test_doctor_reports_an_impossible_engine(run):
     """A precision that the engine does not have is a finding, not a crash."""
     found = run("doctor", "--json", TOPFIVE_ENGINE="torch", TOPFIVE_PRECISION="int8")
