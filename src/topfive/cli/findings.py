@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from topfive import __version__
+from topfive.catalog.desired import desired_name
 from topfive.catalog.loader import LoadOptions, load_present, locate_bundle
-from topfive.catalog.wanted import wanted_name
 from topfive.engines import engine_candidates
 from topfive.errors import OperatorError
 from topfive.machine.gpu import cuda_of_torch, gpu_names
@@ -146,7 +146,7 @@ def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:
     try:
         classifier = load_present(desired_model(settings), load_options)
     except OperatorError as error:
-        found = f"{wanted_name(wanted_model(settings))}: not ready"
+        found = f"{desired_name(desired_model(settings))}: not ready"
         return Finding("model", found, str(error), _step_to_model(settings))
     found = f"{classifier.ref.name} {classifier.ref.version}"
     engine = f"{classifier.engine.name} {classifier.engine.precision}"

@@ -83,7 +83,7 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         # OpenVINO and torch hold threads, which a fork would lose.
         "preload_app": False,
         "control_socket_disable": True,
-        # Another one would be taken where its package happens to be installed, and refuses other heads.
+        # Where the package of another parser is installed that one would be taken; it refuses less.
         "http_parser": "python",
         "logger_class": TopfiveLogger,
         "proc_name": "topfive",
