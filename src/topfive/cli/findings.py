@@ -99,7 +99,7 @@ def _choices(settings: Settings, machine: Machine, sizing: Sizing) -> list[Findi
         Finding("engine", *_engine_choice(settings, machine)),
         Finding("workers x slots", workers, sizing.reason),
         Finding("queue, threads", f"{sizing.queue}, {sizing.threads} per worker",
-                "queue slots to wait in; the threads beyond them keep health answering"),
+                "queue slots; threads for slots, for bodies under way, for pages and for health"),
     ]  # fmt: skip
 
 

@@ -24,8 +24,13 @@ MAX_SLOTS_PER_WORKER = 4
 # A second worker goes on serving while the first is replaced.
 WORKERS_FOR_SAFETY = 2
 QUEUE_PER_SLOT = 16
-# Threads beyond slots and queue: they answer health while every slot is busy.
-RESERVE_THREADS = 32
+# Threads of a worker beside one for each slot. What waits for a slot holds none.
+# These may wait for bodies, so that in calm times uploads are refused early.
+STREAM_THREADS = 8
+# A burst of pages and their assets must not make probes wait for Python's lock.
+OTHER_THREADS = 4
+# These answer health while everything else is busy.
+PROBE_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ class Sizing:
 
     @property
     def threads(self) -> int:
-        """Gunicorn threads per worker."""
-        return self.slots + self.queue + RESERVE_THREADS
+        """How many threads of a worker may be answering at once."""
+        return self.slots + STREAM_THREADS + OTHER_THREADS + PROBE_THREADS
 
 
 def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:

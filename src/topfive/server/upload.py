@@ -5,6 +5,7 @@ from enum import Enum
 from math import inf
 
 from topfive.errors import Failure
+from topfive.machine.sizing import OTHER_THREADS, PROBE_THREADS, STREAM_THREADS
 
 
 class Work(Enum):
@@ -74,11 +75,9 @@ class SchedulerLimits:
     body_bytes: int
     held_bytes: int
     request_s: float
-    # Threads that may wait for bodies, so that uploads are refused early while there is room.
-    streams: int = 8
-    # A burst of pages and their assets must not make probes wait for Python's lock.
-    others: int = 4
-    probes: int = 8
+    streams: int = STREAM_THREADS
+    others: int = OTHER_THREADS
+    probes: int = PROBE_THREADS
     head_s: float = 10.0
     # Load balancers keep connections for 60 s and must not be first to find one closed.
     keepalive_s: float = 75.0

@@ -10,10 +10,13 @@ from gunicorn.config import Config
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request as WsgiRequest
 
-from topfive.server.adapter import GunicornHttp
+from topfive.images.limits import ImageLimits
+from topfive.machine.sizing import Sizing
+from topfive.server.adapter import GunicornHttp, scheduler_limits
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Outcome
 from topfive.server.upload import Work
+from topfive.service import ServiceLimits
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -76,6 +79,35 @@ def exchange() -> Iterator[Exchange]:
     one = Exchange()
     yield one
     one.close()
+
+
+class Described:
+    """A service, as far as limits are read from it."""
+
+    def __init__(self, sizing: Sizing) -> None:
+        self.sizing = sizing
+        self.limits = ServiceLimits(ImageLimits(), 30.0)
+
+    def describe(self) -> "Described":
+        """Tell what it is made of."""
+        return self
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_limits_are_those_that_the_service_tells_of(slots: int) -> None:
+    """What /info says of slots, queue and threads is what the scheduler goes by."""
+    sizing = Sizing(2, slots, 16, 10**9, "a test", upload_bytes=50 * 1024**2)
+    limits = scheduler_limits(Described(sizing))  # type: ignore[arg-type]
+    assert (limits.slots, limits.queue, limits.threads) == (slots, 16, sizing.threads)
+    assert (limits.held_bytes, limits.request_s) == (50 * 1024**2, 30.0)
+    assert limits.body_bytes == ImageLimits().max_bytes + 64 * 1024
+
+
+def test_two_of_the_largest_uploads_always_fit() -> None:
+    """However little memory there is, one upload alone is never too much."""
+    sizing = Sizing(2, 1, 16, 10**9, "a test", upload_bytes=1)
+    limits = scheduler_limits(Described(sizing))  # type: ignore[arg-type]
+    assert limits.held_bytes == 2 * limits.body_bytes
 
 
 def post(*headers: bytes, path: bytes = b"/predict") -> bytes:
