@@ -89,7 +89,9 @@ def _open_record() -> None:
     head_s = request.environ.get("topfive.head_s") or monotonic()
     waited_s = request.environ.get("topfive.waited_s", 0.0)
     deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)
-    trace = current_service().access_log.begin_request(request.headers.get("traceparent", ""))
+    trace = current_service().access_log.begin_request(
+        request.headers.get("traceparent", ""), monotonic() - head_s
+    )
     bind_log_fields(request_id=request_id)
     g.record = RequestRecord(request_id, deadline, trace, head_s)
 

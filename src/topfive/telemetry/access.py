@@ -42,11 +42,14 @@ class AccessLog:
         """How many requests are under way."""
         return self._in_flight
 
-    def begin_request(self, traceparent: str = "") -> Trace:
-        """Note that a request is under way; its trace goes into what `record` is given."""
+    def begin_request(self, traceparent: str = "", age_s: float = 0.0) -> Trace:
+        """Note that a request is under way, since `age_s` seconds.
+
+        Its trace goes into what `record` is given.
+        """
         with self._lock:
             self._in_flight += 1
-        return self._traces.begin(traceparent)
+        return self._traces.begin(traceparent, age_s)
 
     def record(self, entry: AccessRecord) -> None:
         """Log, count and trace one answered request; health checks are logged at debug level."""
