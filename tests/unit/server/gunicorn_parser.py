@@ -7,6 +7,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
 CLIENT = ("127.0.0.1", 1)
+SETTINGS = Config()
+SETTINGS.set("http_parser", "python")
 
 
 def requests_in(data: bytes) -> tuple[list[str], bool]:
@@ -14,7 +16,7 @@ def requests_in(data: bytes) -> tuple[list[str], bool]:
     unreader, paths = IterUnreader([data]), []
     while True:
         try:
-            message = Request(Config(), unreader, CLIENT, len(paths) + 1)
+            message = Request(SETTINGS, unreader, CLIENT, len(paths) + 1)
             announced = getattr(message.body.reader, "length", 0)
             is_whole = len(message.body.read()) >= announced
         except StopIteration:
@@ -31,7 +33,7 @@ def requests_in(data: bytes) -> tuple[list[str], bool]:
 def end_of_chunks(body: bytes) -> int | None:
     """Tell where a chunked body ends; None where it is broken, or has no end."""
     unreader = IterUnreader([b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body])
-    message = Request(Config(), unreader, CLIENT)
+    message = Request(SETTINGS, unreader, CLIENT)
     assert isinstance(message.body.reader, ChunkedReader)
     try:
         message.body.read()
