@@ -19,7 +19,7 @@ from server import Server
 CLIENTS = 32
 UNLIMITED = 100_000
 PROBE_INTERVAL_S = 0.05
-# The main loop logs what it turned away twice a second.
+# The main loop logs what it refused twice a second.
 LOG_DELAY_S = 1.0
 RANDOM_WEIGHTS = Path(__file__).with_name("random_weights.py")
 
@@ -41,7 +41,7 @@ class Pair:
     capacity_per_s: float
     loop: OpenLoopResult
     health: ProbeResult
-    turned_away: int
+    load_shed: int
     server_cpu_percent: float
 
     @property
@@ -101,21 +101,21 @@ def measure_pair(server: Server, requests: Sequence[bytes], multiple: int, load_
         limits = LoopLimits(CLIENTS, UNLIMITED, load_s, keep_alive=False)
         calm = ClosedLoop(server.address, requests, limits).run()
     capacity_per_s = len(calm.latencies_ms) / calm.duration_s
-    turned_away = count_turned_away(server.log)
+    load_shed = count_load_shed(server.log)
     cpu_ms = total_cpu_ms(read_tree(server.process.pid))
     with probing(server.address, PROBE_INTERVAL_S) as health:
         arrivals = Arrivals(capacity_per_s * multiple, load_s)
         loop = OpenLoop(server.address, requests, arrivals).run()
     cpu_ms = total_cpu_ms(read_tree(server.process.pid)) - cpu_ms
     time.sleep(LOG_DELAY_S)
-    turned_away = count_turned_away(server.log) - turned_away
-    return Pair(capacity_per_s, loop, health, turned_away, cpu_ms / loop.duration_s / 10)
+    load_shed = count_load_shed(server.log) - load_shed
+    return Pair(capacity_per_s, loop, health, load_shed, cpu_ms / loop.duration_s / 10)
 
 
-def count_turned_away(log: Path) -> int:
+def count_load_shed(log: Path) -> int:
     """Add up what the main loops refused without a thread."""
     with log.open(encoding="utf-8", errors="replace") as lines:
-        return sum(int(json.loads(line)["count"]) for line in lines if '"turned_away"' in line)
+        return sum(int(json.loads(line)["count"]) for line in lines if '"load_shed"' in line)
 
 
 def list_findings(multiple: int, pairs: Sequence[Pair]) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def list_findings(multiple: int, pairs: Sequence[Pair]) -> Iterator[Finding]:
     )  # fmt: skip
     yield find("p99 of right answers, ms", [percentile(ms, 99) for ms in right_ms], 0)
     yield find("rejects (503)", [len(ms) for ms in rejects_ms], 0)
-    yield find("of these by the main loop alone", [pair.turned_away for pair in pairs], 0)
+    yield find("of these by the main loop alone", [pair.load_shed for pair in pairs], 0)
     yield find("p50 of rejects, ms", [percentile(ms, 50) for ms in rejects_ms])
     yield find("p99 of rejects, ms", [percentile(ms, 99) for ms in rejects_ms], 1, under(50))
     yield find("p99 of /health, ms", [percentile(ms, 99) for ms in health_ms], 1, under(100))

@@ -16,7 +16,7 @@ from topfive.bundles.store import demo_root
 from topfive.settings import parse_settings
 
 # What serves beside the app: the command, Gunicorn's worker, the health check.
-BESIDE_THE_APP = ("topfive.cli", "topfive.server.worker", "urllib.request")
+BESIDE_THE_APP = ("topfive.cli", "topfive.server.adapter", "urllib.request")
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ WHAT_TO_DO = {
     "image_too_large": "Send a picture with fewer pixels; `GET /info` has the limit.",
     "unsupported_media_type": "Send `multipart/form-data`, or `image/*` with the bytes alone.",
     "rate_limited": "Wait as many seconds as `Retry-After` says.",
+    "client_disconnected": "It is never sent. Keep the connection open until the answer is there.",
     "internal_error": "Try again; if it stays, look for the request id in the service's log.",
     "overloaded": "Wait as many seconds as `Retry-After` says; if it stays, add CPUs.",
     "model_unavailable": "Wait as `Retry-After` says; `GET /health` has the reason.",

@@ -10,10 +10,10 @@ from weakref import WeakSet
 import pytest
 from filelock import FileLock
 
-from topfive.admission.capacity import Gate, Load
-from topfive.bundles.manifest import InputSection
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.catalog.catalog import Catalog
+from topfive.concurrency.limiter import ConcurrencyLimiter, Load
+from topfive.input_recipe import InputRecipe
 
 # torch in several processes side by side on all cores: its threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -45,7 +45,7 @@ def _make_tiny_bundle(root: Path) -> None:
         name="tiny",
         version="1",
         architecture="mobilenet_v2",
-        input=InputSection(
+        input=InputRecipe(
             resize=72, crop=TINY_SIDE, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
         ),
         labels=tuple(f"class {number}" for number in range(TINY_CLASSES)),
@@ -84,19 +84,21 @@ def real_photos() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _gates_and_catalogs() -> Iterator[tuple[WeakSet[Gate], WeakSet[Catalog]]]:
-    """Note every gate and catalog that any test or fixture makes."""
-    gates: WeakSet[Gate] = WeakSet()
+def _limiters_and_catalogs() -> Iterator[tuple[WeakSet[ConcurrencyLimiter], WeakSet[Catalog]]]:
+    """Note every limiter and catalog that any test or fixture makes."""
+    limiters: WeakSet[ConcurrencyLimiter] = WeakSet()
     catalogs: WeakSet[Catalog] = WeakSet()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "__init__", _noting(Gate.__init__, gates))
+        patch.setattr(
+            ConcurrencyLimiter, "__init__", _noting(ConcurrencyLimiter.__init__, limiters)
+        )
         patch.setattr(Catalog, "__init__", _noting(Catalog.__init__, catalogs))
-        yield gates, catalogs
+        yield limiters, catalogs
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind(
-    _gates_and_catalogs: tuple[WeakSet[Gate], WeakSet[Catalog]],
+    _limiters_and_catalogs: tuple[WeakSet[ConcurrencyLimiter], WeakSet[Catalog]],
 ) -> Iterator[None]:
     """Fail a test that leaves a thread, a child process, a permit or a lease behind."""
     threads, children = set(threading.enumerate()), _children()
@@ -104,10 +106,12 @@ def _nothing_is_left_behind(
     stray = [one for one in threading.enumerate() if one not in threads and not one.daemon]
     for thread in stray:
         thread.join(timeout=5)
-    gates, catalogs = _gates_and_catalogs
+    limiters, catalogs = _limiters_and_catalogs
     assert not [thread.name for thread in stray if thread.is_alive()], "threads still run"
     assert not _children() - children, "child processes were not waited for"
-    assert all(gate.load() == Load(0, 0) for gate in gates), "a permit or ticket is still out"
+    assert all(limiter.load() == Load(0, 0) for limiter in limiters), (
+        "a permit or queue slot is still out"
+    )
     assert all(catalog.lease_count == 0 for catalog in catalogs), "a lease is still out"
 
 

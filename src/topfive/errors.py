@@ -18,6 +18,7 @@
     │   ├── ImageTooLarge          413 image_too_large
     │   ├── UnsupportedMediaType   415 unsupported_media_type
     │   ├── RateLimited            429 rate_limited
+    │   ├── ClientDisconnected     499 client_disconnected
     │   ├── InternalError          500 internal_error
     │   ├── Overloaded             503 overloaded
     │   ├── ModelUnavailable       503 model_unavailable
@@ -44,6 +45,7 @@ __all__ = [
     "FAILURES",
     "BundleMissing",
     "BundleRefused",
+    "ClientDisconnected",
     "DeadlineExceeded",
     "EmptyFile",
     "EngineDoubted",
@@ -194,6 +196,12 @@ class RateLimited(Failure):
     """The caller has used up its own quota."""
 
     status, code, title = 429, "rate_limited", "Too many requests from this client."
+
+
+class ClientDisconnected(Failure):
+    """The client closed its connection before it was answered; only the log and metrics say so."""
+
+    status, code, title = 499, "client_disconnected", "The client has closed its connection."
 
 
 class InternalError(Failure):

@@ -1,31 +1,27 @@
-"""The use cases: predict, describe, health. No Flask here; the only place that counts and logs."""
+"""The use cases: predict, describe, health. No Flask here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from logging import DEBUG, INFO
-from threading import Lock
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Protocol
 
-from topfive.admission.capacity import Deadline, Gate
-from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog, CatalogState
-from topfive.classify.classifier import Classified, Classifier
-from topfive.errors import DeadlineExceeded, Overloaded, ShuttingDown
+from topfive.classify.classifier import Classification, Classifier
+from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
+from topfive.concurrency.memory import MemoryBudget
+from topfive.errors import ClientDisconnected, DeadlineExceeded, Overloaded, ShuttingDown
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.predictions import Prediction, Timings
-from topfive.telemetry.logs import get_logger
+from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Labels, Metrics, NoMetrics
-from topfive.telemetry.traces import NoTraces, Stage, Trace, Traces
 
 # The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
 STALLED_AFTER_S = 4.0
-# Asked every few seconds by load balancers: at info level they would drown the rest.
-QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 
 
 class Recovering(Protocol):
@@ -51,20 +47,6 @@ class ServiceLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One request as it was answered; holds nothing about the caller's picture."""
-
-    route: str
-    method: str
-    status: int
-    code: str | None
-    request_id: str
-    duration_ms: float
-    prediction: Prediction | None = None
-    trace: Trace | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Health:
     """Whether the service can classify, and with what."""
 
@@ -82,7 +64,7 @@ class Description:
     """What the service is made of; `classifier` is None while no model is loaded."""
 
     state: CatalogState
-    wanted: str
+    desired: str
     sizing: Sizing
     limits: ServiceLimits
 
@@ -93,27 +75,25 @@ class Service:
     def __init__(
         self,
         catalog: Catalog,
-        gate: Gate,
+        limiter: ConcurrencyLimiter,
         memory: MemoryBudget,
         sizing: Sizing,
         limits: ServiceLimits,
         metrics: Metrics | None = None,
-        traces: Traces | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
         self.limits = limits
+        self.access_log = access_log or AccessLog()
         self._metrics = metrics or NoMetrics()
-        self._traces = traces or NoTraces()
-        self._in_flight = 0
-        self._lock = Lock()
         self._catalog = catalog
-        self._gate = gate
+        self._limiter = limiter
         self._memory = memory
         self._sizing = sizing
         self._recovery: Recovering = NoRecovery()
         self._started_s = monotonic()
+        self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
         self._is_closed = False
-        self._logger = get_logger()
 
     def predict(
         self,
@@ -126,23 +106,26 @@ class Service:
     ) -> Prediction:
         """Classify one uploaded picture; raises a Failure where that cannot be done.
 
-        `is_abandoned` is asked once, before any work: nobody decodes for a client that has gone.
+        `is_abandoned` is asked before any work, and when time is up: nobody decodes for a client
+        that has gone, and it is ClientDisconnected.
         """
-        started = perf_counter()
+        started_s = monotonic() - deadline.waited_s
         if self._is_closed:
             raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
         upload = sniff(data, self.limits.image)
-        with self._gate.ticket(), self._catalog.lease(model, version) as classifier:
-            waiting_since = perf_counter()
+        with self._limiter.queue_slot(), self._catalog.lease(model, version) as classifier:
+            waiting_since_s = monotonic()
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
-            with self._gate.permit(deadline), self._memory.reserve(cost_bytes, deadline):
+            with (
+                _noticing_departure(is_abandoned),
+                self._limiter.permit(deadline),
+                self._memory.reserve(cost_bytes, deadline),
+            ):
                 if is_abandoned():
-                    raise DeadlineExceeded(
-                        "The client closed the connection before its picture was classified."
-                    )
-                queue_ms = (perf_counter() - waiting_since) * 1000
+                    raise ClientDisconnected("The client has gone before its turn came.")
+                queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
                 found = classifier.classify(upload, top_k)
-        total_ms = (perf_counter() - started) * 1000
+        total_ms = (monotonic() - started_s) * 1000
         is_degraded = self._catalog.is_stand_in(classifier)
         return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
 
@@ -152,7 +135,7 @@ class Service:
         serving = state.serving
         return Health(
             status=_status(state),
-            model=serving.ref.name if serving else self._catalog.wanted,
+            model=serving.ref.name if serving else self._catalog.desired,
             model_version=serving.ref.version if serving else None,
             is_loaded=serving is not None,
             uptime_s=monotonic() - self._started_s,
@@ -162,69 +145,34 @@ class Service:
 
     def is_ready(self) -> bool:
         """Tell whether this worker has a model, is not about to stop and is not stuck."""
-        is_stalled = self._gate.oldest_run_s() > STALLED_AFTER_S
+        is_stalled = self._limiter.oldest_run_s() > STALLED_AFTER_S
         return self._catalog.state.serving is not None and not self._is_draining and not is_stalled
 
-    def overload(self, is_full: bool = False) -> Overloaded | None:
-        """Make the failure that a picture would meet now; None where there is a place for it."""
-        return self._gate.overload(is_full)
+    def overloaded(self) -> Overloaded:
+        """Make the failure of a picture for which there is no queue slot now."""
+        return self._limiter.overloaded(self._count_waiting())
+
+    def count_waiting_with(self, count: Callable[[], int]) -> None:
+        """Have `count` tell how many pictures wait before they reach the service."""
+        self._count_waiting = count
 
     def oldest_run_s(self) -> float:
         """Tell for how long the oldest prediction has been at work; 0 if none is."""
-        return self._gate.oldest_run_s()
+        return self._limiter.oldest_run_s()
 
     def describe(self) -> Description:
         """Tell what the service is made of."""
-        return Description(self._catalog.state, self._catalog.wanted, self._sizing, self.limits)
-
-    def begin_request(self, traceparent: str = "") -> Trace:
-        """Note that a request is under way; its trace goes into what `record` is given."""
-        with self._lock:
-            self._in_flight += 1
-        return self._traces.begin(traceparent)
-
-    def record(self, answered: Answered) -> None:
-        """Log, count and trace one answered request; health checks are logged at debug level."""
-        level = DEBUG if answered.route in QUIET_ROUTES else INFO
-        self._logger.log(level, "request", **_fields(answered))
-        self._metrics.count_request(
-            answered.route, answered.method, answered.status, answered.duration_ms / 1000
-        )
-        if answered.code:
-            self._metrics.count_rejected(answered.code)
-        if answered.prediction:
-            self._metrics.count_prediction(answered.prediction)
-        if answered.trace:
-            with self._lock:
-                self._in_flight -= 1
-            answered.trace.finish(*_span(answered))
-
-    def record_turned_away(self, count: int, code: str) -> None:
-        """Log and count uploads that were refused before they were read."""
-        self._logger.warning("turned_away", count=count, code=code)
-        self._metrics.count_rejected(code, count)
-
-    def record_store_down(self, kind: str) -> None:
-        """Log that the rate limit's store fails, so that nobody is limited."""
-        self._logger.warning("rate_limit_store_down", kind=kind)
-
-    def record_store_back(self) -> None:
-        """Log that the rate limit's store works again."""
-        self._logger.info("rate_limit_store_back")
-
-    def record_store_error(self) -> None:
-        """Count a call that the rate limit could not count."""
-        self._metrics.count_store_error()
+        return Description(self._catalog.state, self._catalog.desired, self._sizing, self.limits)
 
     def note_gauges(self) -> None:
         """Say in the metrics how this worker stands now."""
         state = self._catalog.state
         gauges = Gauges(
-            in_flight=self._in_flight,
-            queue_depth=self._gate.load().waiting,
+            in_flight=self.access_log.in_flight,
+            queue_depth=self._limiter.load().waiting + self._count_waiting(),
             decoded_bytes=self._memory.taken_bytes,
             memory_bytes=resident_bytes(),
-            is_degraded=state.serving is not None and not state.is_wanted,
+            is_degraded=state.serving is not None and not state.is_desired,
         )
         self._metrics.set_gauges(gauges)
 
@@ -249,65 +197,14 @@ class Service:
         self._catalog.close()
 
 
-def _fields(answered: Answered) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "route": answered.route,
-        "method": answered.method,
-        "status": answered.status,
-        "request_id": answered.request_id,
-        "duration_ms": round(answered.duration_ms, 2),
-    }
-    if answered.code:
-        fields["code"] = answered.code
-    if answered.trace and answered.trace.trace_id:
-        fields["trace"] = answered.trace.trace_id
-    if answered.prediction:
-        fields |= _prediction_fields(answered.prediction)
-    return fields
-
-
-def _prediction_fields(prediction: Prediction) -> dict[str, object]:
-    timings, best = prediction.timings, prediction.classes[0]
-    return {
-        "model": prediction.model.name,
-        "version": prediction.model.version,
-        "top_class": best.class_name,
-        "confidence": round(best.confidence, 4),
-        "queue_ms": round(timings.queue_ms, 2),
-        "decode_ms": round(timings.decode_ms, 2),
-        "preprocess_ms": round(timings.preprocess_ms, 2),
-        "inference_ms": round(timings.inference_ms, 2),
-    }
-
-
-def _span(answered: Answered) -> tuple[str, dict[str, str | int], list[Stage]]:
-    """Tell a trace what a request was, in OpenTelemetry's names, and its stages."""
-    fields: dict[str, str | int] = {
-        "http.request.method": answered.method,
-        "http.route": answered.route,
-        "http.response.status_code": answered.status,
-        "topfive.request_id": answered.request_id,
-    }
-    if answered.code:
-        fields["error.type"] = answered.code
-    stages = _stages(answered.duration_ms, answered.prediction) if answered.prediction else []
-    return f"{answered.method} {answered.route}", fields, stages
-
-
-def _stages(duration_ms: float, prediction: Prediction) -> list[Stage]:
-    """Lay the stages one after the other; before the first the upload was received."""
-    timings = prediction.timings
-    began_ms = max(0.0, duration_ms - timings.total_ms)
-    stages = [Stage("receive", 0.0, began_ms)]
-    for name, stage_ms in (
-        ("queue", timings.queue_ms),
-        ("decode", timings.decode_ms),
-        ("preprocess", timings.preprocess_ms),
-        ("inference", timings.inference_ms),
-    ):
-        stages.append(Stage(name, began_ms, stage_ms))
-        began_ms += stage_ms
-    return stages
+@contextmanager
+def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
+    try:
+        yield
+    except DeadlineExceeded as error:
+        if is_abandoned():
+            raise ClientDisconnected("The client has gone before its turn came.") from error
+        raise
 
 
 def _model_labels(serving: Classifier | None) -> Labels | None:
@@ -325,11 +222,15 @@ def _model_labels(serving: Classifier | None) -> Labels | None:
 def _status(state: CatalogState) -> str:
     if state.serving is None:
         return "unavailable"
-    return "healthy" if state.is_wanted else "degraded"
+    return "healthy" if state.is_desired else "degraded"
 
 
 def _prediction(
-    classifier: Classifier, found: Classified, queue_ms: float, total_ms: float, is_degraded: bool
+    classifier: Classifier,
+    found: Classification,
+    queue_ms: float,
+    total_ms: float,
+    is_degraded: bool,
 ) -> Prediction:
     timings = Timings(queue_ms, found.decode_ms, found.preprocess_ms, found.inference_ms, total_ms)
     return Prediction(classifier.ref, found.classes, found.image, timings, is_degraded)

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from topfive.admission.keys import ApiKey, parse_api_keys
-from topfive.bundles.manifest import Channels, check_name
+from topfive.auth.keys import ApiKey, parse_api_keys
+from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.engines.contract import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
+from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
 from topfive.telemetry.logs import LogOptions
 
@@ -253,7 +254,7 @@ class Settings(BaseModel):
     @field_validator("rate_limit_storage")
     @classmethod
     def _store_can_be_used(cls, uri: str) -> str:
-        from topfive.admission.stores import check_store_uri  # noqa: PLC0415 - as above
+        from topfive.ratelimit.stores import check_store_uri  # noqa: PLC0415 - as above
 
         if uri:
             check_store_uri(uri)

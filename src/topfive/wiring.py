@@ -3,52 +3,55 @@
 from collections.abc import Sequence
 
 from topfive import __version__
-from topfive.admission.capacity import Gate
-from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog
+from topfive.catalog.desired import ModelOptions, desired_name
 from topfive.catalog.loader import LoadOptions, explain, load_present, obtain_model
 from topfive.catalog.mistakes import find_mistakes
 from topfive.catalog.recovery import Backoff, Recovery
-from topfive.catalog.wanted import ModelOptions, wanted_name
 from topfive.classify.classifier import Classifier
+from topfive.concurrency.limiter import ConcurrencyLimiter
+from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import Mistake, OperatorError, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
+from topfive.provider.pull_process import pull_in_own_process
 from topfive.service import Service, ServiceLimits
 from topfive.settings import Settings
+from topfive.telemetry.access import AccessLog
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
 
 
 def build_service(
-    settings: Settings, *, is_watched: bool = False, refusal: OperatorError | None = None
+    settings: Settings, *, has_telemetry: bool = False, refusal: OperatorError | None = None
 ) -> Service:
     """Build a service and load its model; what cannot be loaded leaves it degraded or unavailable.
 
-    With `is_watched` it keeps metrics, and sends traces where settings say so. `refusal` is why
+    With `has_telemetry` it keeps metrics, and sends traces where settings say so. `refusal` is why
     the model could not be made before, where that was tried. Never raises for a missing model: the
     service keeps trying in the background where that can help.
     """
     sizing = choose_sizing(settings)
-    catalog = Catalog(wanted_name(wanted_model(settings)))
+    catalog = Catalog(desired_name(desired_model(settings)))
     limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
-    gate, memory = Gate(sizing.slots, sizing.queue), MemoryBudget(sizing.decoding_bytes)
-    metrics = _open_metrics(settings) if is_watched else NoMetrics()
-    traces = _open_traces(settings) if is_watched else NoTraces()
-    service = Service(catalog, gate, memory, sizing, limits, metrics, traces)
-    how = LoadOptions(
+    limiter = ConcurrencyLimiter(sizing.slots, sizing.queue)
+    memory = MemoryBudget(sizing.decoding_bytes)
+    metrics = _open_metrics(settings) if has_telemetry else NoMetrics()
+    traces = _open_traces(settings) if has_telemetry else NoTraces()
+    service = Service(catalog, limiter, memory, sizing, limits, metrics, AccessLog(metrics, traces))
+    load_options = LoadOptions(
         settings.engine_options(sizing.slots), settings.image_limits, probe_machine().cpu_flags
     )
     try:
-        _publish(catalog, load_present(wanted_model(settings), how))
+        _activate(catalog, load_present(desired_model(settings), load_options))
     except Mistake as mistake:
         _give_up(catalog, mistake)
     except OperatorError as error:
         cause = refusal or error
         _refuse(catalog, cause, Backoff().wait_s(1))
-        _publish_fallback(catalog, settings, how, cause)
-        service.recover_with(_start_recovery(catalog, settings, how))
+        _activate_fallback(catalog, settings, load_options, cause)
+        service.recover_with(_start_recovery(catalog, settings, load_options))
     return service
 
 
@@ -66,7 +69,7 @@ def refuse_mistakes(settings: Settings) -> None:
 def model_mistakes(settings: Settings) -> list[str]:
     """List what is wrong with the model and its engine, before anything is loaded or fetched."""
     return find_mistakes(
-        wanted_model(settings),
+        desired_model(settings),
         settings.fallback_model,
         settings.engine_options(1),
         probe_machine().cpu_flags,
@@ -91,8 +94,8 @@ def choose_sizing(settings: Settings) -> Sizing:
     return plan_sizing(probe_machine(), settings.sizing_options)
 
 
-def wanted_model(settings: Settings) -> ModelOptions:
-    """Gather what settings say of the wanted model."""
+def desired_model(settings: Settings) -> ModelOptions:
+    """Gather what settings say of the desired model."""
     return ModelOptions(
         settings.model,
         settings.weights,
@@ -103,8 +106,8 @@ def wanted_model(settings: Settings) -> ModelOptions:
     )
 
 
-def _publish(catalog: Catalog, classifier: Classifier) -> None:
-    catalog.publish(classifier)
+def _activate(catalog: Catalog, classifier: Classifier) -> None:
+    catalog.activate(classifier)
     _log_refused_engines(classifier)
     get_logger().info(
         "model_loaded",
@@ -115,18 +118,18 @@ def _publish(catalog: Catalog, classifier: Classifier) -> None:
     )
 
 
-def _publish_fallback(
-    catalog: Catalog, settings: Settings, how: LoadOptions, cause: OperatorError
+def _activate_fallback(
+    catalog: Catalog, settings: Settings, load_options: LoadOptions, cause: OperatorError
 ) -> None:
     """Let the fallback stand in for an official model; for one of one's own nothing does."""
-    if settings.fallback_model and wanted_model(settings).is_official:
+    if settings.fallback_model and desired_model(settings).is_official:
         options = ModelOptions(settings.fallback_model, "", None, settings.models_dir)
         try:
-            classifier = load_present(options, how)
+            classifier = load_present(options, load_options)
         except OperatorError as error:
             get_logger().error("fallback_refused", model=options.model, reason=str(error))
         else:
-            catalog.publish_fallback(classifier, explain(cause, catalog.wanted))
+            catalog.activate_fallback(classifier, explain(cause, catalog.desired))
             _log_refused_engines(classifier)
     _tell_what_answers(catalog, cause)
 
@@ -134,10 +137,10 @@ def _publish_fallback(
 def _tell_what_answers(catalog: Catalog, cause: OperatorError) -> None:
     stand_in = catalog.state.serving
     if stand_in is None:
-        get_logger().error("model_unavailable", model=catalog.wanted, reason=str(cause))
+        get_logger().error("model_unavailable", model=catalog.desired, reason=str(cause))
         return
     get_logger().warning(
-        "model_degraded", model=catalog.wanted, serving=stand_in.ref.name, reason=str(cause)
+        "model_degraded", model=catalog.desired, serving=stand_in.ref.name, reason=str(cause)
     )
 
 
@@ -152,9 +155,11 @@ def _log_refused_engines(classifier: Classifier) -> None:
         )
 
 
-def _start_recovery(catalog: Catalog, settings: Settings, how: LoadOptions) -> Recovery:
+def _start_recovery(catalog: Catalog, settings: Settings, load_options: LoadOptions) -> Recovery:
     recovery = Recovery(
-        attempt=lambda: _publish(catalog, obtain_model(wanted_model(settings), how)),
+        attempt=lambda: _activate(
+            catalog, obtain_model(desired_model(settings), load_options, pull_in_own_process)
+        ),
         on_failure=lambda error, wait_s: _refuse(catalog, error, wait_s),
         backoff=Backoff(),
     )
@@ -168,10 +173,10 @@ def _refuse(catalog: Catalog, error: OperatorError, wait_s: float | None) -> Non
         _give_up(catalog, error)
         return
     get_logger().warning("model_refused", reason=str(error), retry_in_s=wait_s)
-    catalog.explain(explain(error, catalog.wanted))
+    catalog.explain(explain(error, catalog.desired))
 
 
 def _give_up(catalog: Catalog, error: OperatorError) -> None:
     """Say why the model does not serve, where it is not tried again."""
-    catalog.explain(explain(error, catalog.wanted))
+    catalog.explain(explain(error, catalog.desired))
     _tell_what_answers(catalog, error)

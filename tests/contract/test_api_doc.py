@@ -149,7 +149,7 @@ def test_keys_are_made_and_sent_as_shown(
 
 def quotes(code: str) -> list[str]:
     """List what the table of failures says that `detail` says, for one code."""
-    rows = re.findall(rf"^\| \d+ \| `{code}` \| (.*) \|$", TEXT, re.MULTILINE)
+    rows = re.findall(rf"^\| \(?\d+\)? \| `{code}` \| (.*) \|$", TEXT, re.MULTILINE)
     return re.findall(r'"([^"]+)"', " ".join(rows))
 
 

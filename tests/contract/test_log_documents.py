@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.test_operations_doc import rows
 from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
-from topfive.service import Answered, _fields
+from topfive.telemetry.access import AccessRecord, _fields
 from topfive.telemetry.console import SENTENCES
 from topfive.telemetry.logs import _shape_for_clouds
 from topfive.telemetry.traces import UntracedRequest
@@ -63,10 +63,10 @@ def request_fields() -> set[str]:
         ImageInfo("JPEG", 1, 1),
         Timings(0.0, 0.0, 0.0, 0.0, 0.0),
     )
-    answered = Answered(
+    record = AccessRecord(
         "/predict", "POST", 200, "code", "id", 1.0, prediction, UntracedRequest("trace")
     )
-    line = {"event": "request", "level": "info", **_fields(answered)}
+    line = {"event": "request", "level": "info", **_fields(record)}
     return set(_shape_for_clouds(None, "", line))
 
 

@@ -1,6 +1,7 @@
 """docs/OPERATIONS.md agrees with the code: codes, numbers, sizes and alerts."""
 
 import re
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
@@ -28,11 +29,15 @@ def rows(header: str) -> list[list[str]]:
 
 
 def value_of(name: str) -> float:
-    """Look up what a row of the table of numbers names: a setting's default, or a constant."""
+    """Look up what a row of the table names: the default of a setting or field, or a constant."""
     if name.startswith(PREFIX):
         default: float = Settings.model_fields[name.removeprefix(PREFIX).lower()].default
         return default
     module, _, constant = f"topfive.{name}".rpartition(".")
+    owner, _, kind = module.rpartition(".")
+    if not kind.islower():
+        limits = getattr(import_module(owner), kind)
+        return {one.name: one.default for one in fields(limits)}[constant]
     found: float = getattr(import_module(module), constant)
     return found
 

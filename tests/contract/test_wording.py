@@ -11,6 +11,7 @@ from tests.contract.test_docs_in_step import DOCUMENTS, ROOT
 # Pictures of speech that were once here, and phrases that left a reader searching.
 UNCLEAR = re.compile(
     r"\b(doors?|rooms?|floors?|roads?|peace|parted by|be had|way out|in line when|"
+    r"latecomers?|tickets?|turn(?:s|ed|ing)? (?:\w+ )?away|"
     r"stands? in line|see above|not read here|not bad)\b",
     re.IGNORECASE,
 )

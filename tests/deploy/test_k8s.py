@@ -25,10 +25,10 @@ from tests.deploy.resources import (
     topfive_pod,
     yaml,
 )
-from topfive.admission.stores import KNOWN_SCHEMES
 from topfive.api.health import health_routes
 from topfive.errors import SettingsError
 from topfive.machine.sizing import MEMORY_SHARE
+from topfive.ratelimit.stores import KNOWN_SCHEMES
 from topfive.server import gunicorn_options
 from topfive.settings import parse_settings
 

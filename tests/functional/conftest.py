@@ -14,3 +14,11 @@ def server(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("server")
     with run_server(folder, model=str(tiny_folder), workers="2") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The service with one worker, so that every connection of a test meets the same one."""
+    folder = tmp_path_factory.mktemp("alone")
+    with run_server(folder, model=str(tiny_folder), workers="1") as running:
+        yield running

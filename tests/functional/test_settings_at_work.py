@@ -91,7 +91,7 @@ def test_api_keys(tiny_folder: Path, tmp_path: Path) -> None:
 
 
 def test_full_queue_is_told_truthfully(tiny_folder: Path, tmp_path: Path) -> None:
-    """With every place taken, more are told 503 with a time to come back, and nobody hangs."""
+    """With every queue slot taken, more are told 503 with a time to come back, and nobody hangs."""
     slow = _large_picture()
     with run_server(tmp_path, model=str(tiny_folder), workers="1", slots="1", queue="0") as server:
         with ThreadPoolExecutor(8) as pool:

@@ -26,8 +26,9 @@ with atheris.instrument_imports(include=["PIL", "topfive.images"]):
     from topfive.images.decode import decode
     from topfive.images.heic import is_installed
     from topfive.images.limits import ImageLimits
-    from topfive.images.preprocess import InputRecipe, preprocess
+    from topfive.images.preprocess import least_side, preprocess
     from topfive.images.sniff import sniff
+    from topfive.input_recipe import InputRecipe
 
     # Loads the formats' own modules, so that they are instrumented too.
     Image.init()
@@ -42,7 +43,7 @@ def decode_any(data: bytes) -> None:
     """Decode as the service does; anything but a fair picture or a Failure is a finding."""
     try:
         upload = sniff(data, LIMITS)
-        decoded = decode(upload, LIMITS, RECIPE.least_side)
+        decoded = decode(upload, LIMITS, least_side(RECIPE))
     except OutOfMemory as failure:
         raise AssertionError("a small picture took all the memory") from failure
     except Failure:

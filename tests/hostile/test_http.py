@@ -3,21 +3,10 @@
 import re
 from pathlib import Path
 
-from tests.functional.wire import exchange
+from tests.functional.wire import exchange, unescape
 from tests.live_server import LiveServer
 from tests.pictures import jpeg
 from topfive.errors import FAILURES
-
-
-def unescape(text: bytes) -> bytes:
-    """Read a request as its authors wrote it: only its written-out line breaks are meant."""
-    named = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0", b"\\": b"\\"}
-    flat = text.replace(b"\r", b"").replace(b"\n", b"")
-    return re.sub(
-        rb"\\(?:x([0-9a-fA-F]{2})|([rnt0\\]))",
-        lambda found: bytes.fromhex(found[1].decode()) if found[1] else named[found[2]],
-        flat,
-    )
 
 
 def statuses(answered: bytes) -> list[int]:

@@ -10,7 +10,7 @@ from topfive.classify.topk import softmax
 from topfive.engines import EngineOptions
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
-from topfive.images.preprocess import preprocess
+from topfive.images.preprocess import least_side, preprocess
 from topfive.images.sniff import sniff
 
 LIMITS = ImageLimits()
@@ -44,9 +44,9 @@ def real_answers(real_bundle, photos):
     return answers
 
 
-def _probabilities(classifier: Classifier, data: bytes, least_side: int | None = None):
+def _probabilities(classifier: Classifier, data: bytes, side: int | None = None):
     recipe = classifier._recipe
-    decoded = decode(sniff(data, LIMITS), LIMITS, least_side or recipe.least_side)
+    decoded = decode(sniff(data, LIMITS), LIMITS, side or least_side(recipe))
     return softmax(classifier.engine.infer(preprocess(decoded.pixels, recipe)))
 
 

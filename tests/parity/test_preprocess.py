@@ -9,8 +9,9 @@ from tests import pictures
 from topfive.engines.torchvision_models import import_torchvision
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
-from topfive.images.preprocess import InputRecipe, preprocess
+from topfive.images.preprocess import preprocess
 from topfive.images.sniff import sniff
+from topfive.input_recipe import InputRecipe
 
 # One step of 255 is what rounding twice, after each direction of a resize, can cost.
 MOST_MEAN_DIFFERENCE = 1.0
@@ -30,11 +31,11 @@ def preset():
 
 def _recipe(preset) -> InputRecipe:
     return InputRecipe(
-        preset.resize_size[0],
-        preset.crop_size[0],
-        tuple(preset.mean),
-        tuple(preset.std),
-        preset.interpolation.value,
+        resize=preset.resize_size[0],
+        crop=preset.crop_size[0],
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        interpolation=preset.interpolation.value,
     )
 
 

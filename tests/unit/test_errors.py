@@ -24,6 +24,7 @@ CONTRACT = {
     "file_too_large": 413,
     "image_too_large": 413,
     "rate_limited": 429,
+    "client_disconnected": 499,
     "internal_error": 500,
     "overloaded": 503,
     "model_unavailable": 503,

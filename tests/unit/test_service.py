@@ -1,22 +1,20 @@
 """The use cases: predict, health, describe, stop."""
 
-import io
-import json
 import logging
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic, sleep
 
 import pytest
-import structlog
 
 from tests import pictures
-from topfive.admission.capacity import Deadline, Gate, Load
-from topfive.admission.memory import MemoryBudget
 from topfive.catalog.catalog import Catalog
 from topfive.classify.classifier import load_classifier
+from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline, Load
+from topfive.concurrency.memory import MemoryBudget
 from topfive.engines import EngineOptions
 from topfive.errors import (
+    ClientDisconnected,
     DeadlineExceeded,
     EmptyFile,
     Failure,
@@ -32,8 +30,8 @@ from topfive.errors import (
 )
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
-from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
-from topfive.service import STALLED_AFTER_S, Answered, NoRecovery, Service, ServiceLimits
+from topfive.predictions import ImageInfo, ModelRef
+from topfive.service import STALLED_AFTER_S, NoRecovery, Service, ServiceLimits
 from topfive.settings import parse_settings
 from topfive.telemetry.logs import LogOptions, configure_logs
 from topfive.wiring import build_service
@@ -42,8 +40,12 @@ SIZING = Sizing(workers=1, slots=1, queue=1, decoding_bytes=10**9, reason="a tes
 LIMITS = ServiceLimits(ImageLimits(), 30.0)
 
 
-def _service(catalog: Catalog, gate: Gate | None = None, memory_bytes: int = 10**9) -> Service:
-    return Service(catalog, gate or Gate(1, 1), MemoryBudget(memory_bytes), SIZING, LIMITS)
+def _service(
+    catalog: Catalog, limiter: ConcurrencyLimiter | None = None, memory_bytes: int = 10**9
+) -> Service:
+    return Service(
+        catalog, limiter or ConcurrencyLimiter(1, 1), MemoryBudget(memory_bytes), SIZING, LIMITS
+    )
 
 
 def _later() -> Deadline:
@@ -63,13 +65,13 @@ def classifier(tiny_bundle):
 def catalog(classifier):
     """A catalog in which the tiny model serves."""
     one = Catalog("tiny")
-    one.publish(classifier)
+    one.activate(classifier)
     return one
 
 
 @pytest.fixture
 def service(catalog):
-    """A service with one slot and one place to wait."""
+    """A service with one slot and one that may wait."""
     return _service(catalog)
 
 
@@ -101,22 +103,22 @@ def test_as_many_classes_as_asked_for(service):
     ],
 )
 def test_bad_pictures_fail_and_leave_nothing(catalog, data, failure):
-    """Whatever fails, places, permits and leases come back."""
-    gate = Gate(1, 0)
-    service = _service(catalog, gate)
+    """Whatever fails, queue slots, permits and leases come back."""
+    limiter = ConcurrencyLimiter(1, 0)
+    service = _service(catalog, limiter)
     for _ in range(3):
         with pytest.raises(failure):
             service.predict(data, _later())
-    assert gate.load() == Load(0, 0)
+    assert limiter.load() == Load(0, 0)
     assert catalog.lease_count == 0
     assert service.predict(pictures.png(), _later()).classes
 
 
 def test_what_is_refused_by_its_header_needs_no_place(catalog):
     """A full service still tells a bad picture from a good one."""
-    gate = Gate(1, 0)
-    service = _service(catalog, gate)
-    with gate.ticket():
+    limiter = ConcurrencyLimiter(1, 0)
+    service = _service(catalog, limiter)
+    with limiter.queue_slot():
         with pytest.raises(UnsupportedFormat):
             service.predict(b"text", _later())
         with pytest.raises(Overloaded):
@@ -149,11 +151,21 @@ def test_expired_work_never_reaches_the_model(catalog):
 
 def test_work_for_a_client_that_has_gone_is_not_done(catalog):
     """Whoever hung up while waiting is not decoded for, and what was held comes back."""
-    gate = Gate(1, 0)
-    service = _service(catalog, gate)
-    with pytest.raises(DeadlineExceeded, match="closed the connection"):
+    limiter = ConcurrencyLimiter(1, 0)
+    service = _service(catalog, limiter)
+    with pytest.raises(ClientDisconnected):
         service.predict(pictures.forged_png(10, 10), _later(), is_abandoned=lambda: True)
-    assert gate.load() == Load(0, 0)
+    assert limiter.load() == Load(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("has_gone", "failure"), [(True, ClientDisconnected), (False, DeadlineExceeded)]
+)
+def test_who_left_while_waiting_is_not_called_late(catalog, has_gone, failure):
+    """Where time is up, whether the client is still there decides what it is called."""
+    service = _service(catalog)
+    with pytest.raises(failure):
+        service.predict(pictures.png(), Deadline.after(-1), is_abandoned=lambda: has_gone)
 
 
 def test_a_picture_beyond_the_memory_is_refused(catalog):
@@ -166,20 +178,20 @@ def test_a_picture_beyond_the_memory_is_refused(catalog):
 
 
 def test_health_tells_the_three_states(classifier):
-    """Unavailable, degraded on the stand-in, healthy on the wanted model."""
-    catalog = Catalog("wanted")
+    """Unavailable, degraded on the stand-in, healthy on the desired model."""
+    catalog = Catalog("desired")
     service = _service(catalog)
     health = service.health()
-    assert (health.status, health.is_loaded, health.model) == ("unavailable", False, "wanted")
+    assert (health.status, health.is_loaded, health.model) == ("unavailable", False, "desired")
     assert health.model_version is None
     assert health.reason
     assert not service.is_ready()
-    catalog.publish_fallback(classifier, "Its weights are not here.")
+    catalog.activate_fallback(classifier, "Its weights are not here.")
     health = service.health()
     assert (health.status, health.is_loaded, health.model) == ("degraded", True, "tiny")
     assert health.reason == "Its weights are not here."
     assert service.is_ready()
-    catalog.publish(classifier)
+    catalog.activate(classifier)
     health = service.health()
     assert (health.status, health.model_version, health.reason) == ("healthy", "1", None)
 
@@ -229,14 +241,14 @@ def test_no_recovery_can_be_stopped():
 
 def test_stuck_work_makes_it_not_ready(catalog, monkeypatch):
     """A prediction that goes on for too long is seen, and takes the worker out of service."""
-    gate = Gate(2, 0)
-    service = _service(catalog, gate)
+    limiter = ConcurrencyLimiter(2, 0)
+    service = _service(catalog, limiter)
     assert service.oldest_run_s() == 0
-    with gate.permit(_later()):
+    with limiter.permit(_later()):
         assert service.is_ready()
         now_s = monotonic()
         monkeypatch.setattr(
-            "topfive.admission.capacity.monotonic", lambda: now_s + STALLED_AFTER_S + 1
+            "topfive.concurrency.limiter.monotonic", lambda: now_s + STALLED_AFTER_S + 1
         )
         assert service.oldest_run_s() > STALLED_AFTER_S
         assert not service.is_ready()
@@ -245,11 +257,11 @@ def test_stuck_work_makes_it_not_ready(catalog, monkeypatch):
 
 def test_a_picture_waits_for_its_turn(catalog):
     """With one slot taken a second picture waits in the queue, and then is answered."""
-    gate, may_leave, answers = Gate(1, 1), Event(), []
-    service = _service(catalog, gate)
+    limiter, may_leave, answers = ConcurrencyLimiter(1, 1), Event(), []
+    service = _service(catalog, limiter)
 
     def hold() -> None:
-        with gate.ticket(), gate.permit(_later()):
+        with limiter.queue_slot(), limiter.permit(_later()):
             may_leave.wait(30)
 
     threads = [
@@ -258,7 +270,7 @@ def test_a_picture_waits_for_its_turn(catalog):
     ]
     for count, thread in enumerate(threads, start=1):
         thread.start()
-        while sum((gate.load().working, gate.load().waiting)) < count:
+        while sum((limiter.load().working, limiter.load().waiting)) < count:
             sleep(0.001)
     with pytest.raises(Overloaded):
         service.predict(pictures.png(), _later())
@@ -269,78 +281,10 @@ def test_a_picture_waits_for_its_turn(catalog):
 
 
 def test_it_describes_itself(service, classifier):
-    """What is served, what was wanted, the sizes and the limits."""
+    """What is served, what was desired, the sizes and the limits."""
     described = service.describe()
     assert described.state.serving is classifier
-    assert (described.wanted, described.sizing, described.limits) == ("tiny", SIZING, LIMITS)
-
-
-def _answered(**changes) -> Answered:
-    values = {
-        "route": "/predict",
-        "method": "POST",
-        "status": 200,
-        "code": None,
-        "request_id": "abc",
-        "duration_ms": 12.345,
-        "prediction": Prediction(
-            ModelRef("tiny", "1"),
-            (ClassScore(3, "cat", 0.87654), ClassScore(1, "dog", 0.1)),
-            ImageInfo("PNG", 30, 40),
-            Timings(1.111, 2.222, 0.555, 3.333, 6.666),
-        ),
-    }
-    return Answered(**(values | changes))
-
-
-def _logged(service: Service, level: str, *answers: Answered) -> list[dict]:
-    configure_logs(LogOptions(level, "json"))
-    stream = io.StringIO()
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(stream))
-    for answered in answers:
-        service.record(answered)
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def test_a_request_is_one_log_line(catalog):
-    """The line has the route, the outcome and the times, and nothing of the picture."""
-    failed = _answered(status=400, code="invalid_image", prediction=None)
-    good, bad = _logged(_service(catalog), "info", _answered(), failed)
-    time = good.pop("time")
-    assert datetime.fromisoformat(time).tzinfo
-    assert good == {
-        "event": "request",
-        "severity": "INFO",
-        "message": "POST /predict 200",
-        "httpRequest": {
-            "requestMethod": "POST",
-            "requestUrl": "/predict",
-            "status": 200,
-            "latency": "0.012350s",
-        },
-        "route": "/predict",
-        "method": "POST",
-        "status": 200,
-        "request_id": "abc",
-        "duration_ms": 12.35,
-        "model": "tiny",
-        "version": "1",
-        "top_class": "cat",
-        "confidence": 0.8765,
-        "queue_ms": 1.11,
-        "decode_ms": 2.22,
-        "preprocess_ms": 0.56,
-        "inference_ms": 3.33,
-    }
-    assert bad["code"] == "invalid_image"
-    assert "queue_ms" not in bad
-
-
-def test_health_checks_do_not_fill_the_log(catalog):
-    """Probes are logged at debug level only."""
-    probes = [_answered(route=route) for route in ("/health", "/livez", "/readyz", "/metrics")]
-    assert _logged(_service(catalog), "info", *probes) == []
-    assert len(_logged(_service(catalog), "debug", *probes)) == 4
+    assert (described.desired, described.sizing, described.limits) == ("tiny", SIZING, LIMITS)
 
 
 def _settings(model, **others):
@@ -360,7 +304,7 @@ def test_wiring_joins_a_service_that_predicts(tiny_folder, tmp_path):
 
 
 def test_wiring_serves_the_fallback_while_an_official_model_is_missing(tiny_folder, tmp_path):
-    """Without the wanted model the stand-in answers, and says that it is one."""
+    """Without the desired model the stand-in answers, and says that it is one."""
     settings = _settings(
         "mobilenet_v2", TOPFIVE_FALLBACK_MODEL=str(tiny_folder), TOPFIVE_MODELS_DIR=str(tmp_path)
     )
@@ -380,12 +324,12 @@ def test_wiring_serves_the_fallback_while_an_official_model_is_missing(tiny_fold
 
 def test_no_fallback_stands_in_for_what_waiting_cannot_heal(tiny_folder, tmp_path):
     """A bundle that is not there is told in words fit for anyone, and nothing else answers."""
-    missing = tmp_path / "secret-place" / "wanted"
+    missing = tmp_path / "secret-place" / "desired"
     service = build_service(_settings(missing, TOPFIVE_FALLBACK_MODEL=str(tiny_folder)))
     try:
         health = service.health()
-        assert (health.status, health.model) == ("unavailable", "wanted")
-        assert health.reason == "The bundle of wanted is damaged. The service's log says more."
+        assert (health.status, health.model) == ("unavailable", "desired")
+        assert health.reason == "The bundle of desired is damaged. The service's log says more."
     finally:
         service.close()
 
@@ -394,7 +338,7 @@ def test_no_fallback_stands_in_for_what_waiting_cannot_heal(tiny_folder, tmp_pat
 def test_wiring_survives_without_any_model(tmp_path, fallback):
     """A service with nothing to serve starts all the same, and says so."""
     settings = _settings(
-        tmp_path / "wanted",
+        tmp_path / "desired",
         TOPFIVE_FALLBACK_MODEL=fallback,
         TOPFIVE_MODELS_DIR=str(tmp_path),
     )

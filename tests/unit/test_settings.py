@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from topfive.admission.keys import ApiKey
+from topfive.auth.keys import ApiKey
 from topfive.bundles.recipe import RecipeOptions
 from topfive.engines import EngineOptions
 from topfive.errors import SettingsError

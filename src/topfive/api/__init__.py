@@ -7,16 +7,22 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from topfive import __version__
 from topfive.api.auth import mount_keys
-from topfive.api.cors import allow_origins
+from topfive.api.cors import allow_origins, origin_headers
 from topfive.api.docs import register_docs
 from topfive.api.errors import register_errors
+from topfive.api.fields import refuse_misfit
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
 from topfive.api.page import page_routes
 from topfive.api.predict import SECURITY_SCHEMES, predict_routes
 from topfive.api.quota import limit_rate
-from topfive.api.request import keep_request_record, mount_service, mounted_service
+from topfive.api.request import (
+    SECURITY_HEADERS,
+    keep_request_record,
+    mount_service,
+    mounted_service,
+)
 from topfive.api.schemas import Problem
 from topfive.api.upload import PictureRequest
 from topfive.errors import OperatorError
@@ -35,11 +41,16 @@ class App(OpenAPI):
     """A Flask app whose routes also make its OpenAPI document."""
 
     request_class = PictureRequest
+    origins: tuple[str, ...] = ()
 
     @property
     def service(self) -> Service:
         """The service that answers this app's requests."""
         return mounted_service(self)
+
+    def headers_of_refusals(self, origin: str) -> dict[str, str]:
+        """Make the headers of an answer that is refused below the app, to a page of `origin`."""
+        return SECURITY_HEADERS | origin_headers(self.origins, origin)
 
 
 def create_app(
@@ -65,11 +76,13 @@ def create_app(
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=Problem,
+        validation_error_callback=refuse_misfit,
         root_path=str(Path(__file__).parent),
     )
+    app.origins = settings.allowed_origins
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
-    service = service or build_service(settings, is_watched=True, refusal=refusal)
+    service = service or build_service(settings, has_telemetry=True, refusal=refusal)
     mount_service(app, service, settings)
     mount_keys(app, settings)
     _register(app, settings)

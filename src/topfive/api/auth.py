@@ -5,8 +5,8 @@ from typing import cast
 
 from flask import Flask, current_app, g, request
 
-from topfive.admission.keyfile import KeyFile
-from topfive.admission.keys import ApiKey, ApiKeys, NoApiKeys
+from topfive.auth.keyfile import KeyFile
+from topfive.auth.keys import ApiKey, ApiKeys, NoApiKeys
 from topfive.settings import Settings
 
 _EXTENSION = "topfive.keys"
@@ -46,9 +46,10 @@ def require_scope(scope: str) -> None:
 
 def _presented_key() -> str:
     """Return the API key that the request carries, in either header; empty without one."""
-    bearer = request.headers.get("Authorization", "").partition(" ")
+    environ = request.environ
+    bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     token = bearer[2].strip() if bearer[0].lower() == "bearer" else None
-    presented = token or request.headers.get("X-API-Key", "")
+    presented: str = token or environ.get("HTTP_X_API_KEY", "")
     # Header bytes reach a WSGI app as latin-1; a key may be any text.
     return presented.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
 

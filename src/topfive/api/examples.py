@@ -148,6 +148,7 @@ _DETAILS = {
     "not_found": "There is nothing at this address. See / for the addresses there are.",
     "model_not_found": "No model of that name is served here. See /info for the one that is.",
     "method_not_allowed": "This address takes POST.",
+    "client_disconnected": "The client closed its connection before its upload was whole.",
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
     "file_too_large": "The upload has too many bytes. See /info for the limit.",
     "image_too_large": "The picture declares 6000 x 5000 pixels; at most 25000000 in all are "
@@ -157,7 +158,7 @@ _DETAILS = {
     "application/octet-stream content type.",
     "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",
     "internal_error": "The service went wrong. Its log has this request's id.",
-    "overloaded": "All 34 places of this worker are taken. Try again later.",
+    "overloaded": "All 34 queue slots of this worker are taken. Try again later.",
     "model_unavailable": "The model resnet50 is not loaded yet. See /health for the reason.",
     "shutting_down": "The service is about to stop. Try again.",
     "out_of_memory": "This picture needs more memory than there is. Send a smaller one, or a JPEG.",

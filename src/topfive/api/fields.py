@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +16,8 @@ Pair = tuple[str, str]
 _MOST_SHOWN_CHARACTERS = 40
 # What could end the quotes in a message, or mean something to a page that shows it.
 _NEVER_SHOWN = frozenset("`'\"<>&")
+# By pydantic's names of errors, docs.pydantic.dev/latest/errors/validation_errors.
+_PROBLEMS = {"missing": "is missing", "extra_forbidden": "is not known"}
 
 
 def read_fields(shape: type[ShapeT], given: Iterable[Pair]) -> ShapeT:
@@ -36,6 +38,18 @@ def read_fields(shape: type[ShapeT], given: Iterable[Pair]) -> ShapeT:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
         name = str(wrong[0]["loc"][0])
         raise InvalidParameter(_misfit(shape, name, values[name])) from None
+
+
+def refuse_misfit(error: ValidationError) -> NoReturn:
+    """Refuse what does not fit a shape that the framework has read, not in the library's words.
+
+    Raises InvalidParameter, which names the field where its name can be shown.
+    """
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = ".".join(str(one) for one in first["loc"])
+    subject = f"`{name}`" if name and may_be_shown(name) else "What was sent"
+    problem = _PROBLEMS.get(first["type"], "does not fit")
+    raise InvalidParameter(f"{subject} {problem}. See /docs for what this address takes.") from None
 
 
 @cache
@@ -66,10 +80,10 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def _misfit(shape: type[BaseModel], name: str, text: str) -> str:
     shown = f", not '{text}'" if may_be_shown(text) else ""
-    return f"`{name}` must {_wanted(declared_fields(shape)[name])}{shown}."
+    return f"`{name}` must {_requirement(declared_fields(shape)[name])}{shown}."
 
 
-def _wanted(declared: dict[str, Any]) -> str:
+def _requirement(declared: dict[str, Any]) -> str:
     """Say in words what a field's JSON schema asks for."""
     if declared.get("type") == "integer":
         return f"be a whole number from {declared['minimum']} to {declared['maximum']}"

@@ -30,7 +30,7 @@ def health() -> Response:
     # model_version stays, as null, where nothing is loaded; reason only appears with a reason.
     body = out.model_dump_json(exclude={"reason"} if found.reason is None else None)
     answer = _fresh(body, 200 if found.is_loaded else 503)
-    return in_either_form(answer, lambda: health_page(out, service.describe().wanted))
+    return in_either_form(answer, lambda: health_page(out, service.describe().desired))
 
 
 @health_routes.get("/livez", operation_id="livez", responses={200: ProbeOut})

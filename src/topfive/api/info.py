@@ -26,7 +26,7 @@ def info() -> Response:
         version=__version__,
         status=service.health().status,  # type: ignore[arg-type] # one of the three words
         reason=described.state.reason,
-        wanted_model=described.wanted,
+        wanted_model=described.desired,
         model=_model_info(serving) if serving else None,
         workers=sizing.workers,
         slots=sizing.slots,

@@ -3,6 +3,7 @@
 The body is searched, never copied or split as a whole: the cost is that of one pass over it.
 """
 
+import re
 from typing import NamedTuple
 
 from werkzeug.http import parse_options_header
@@ -12,6 +13,9 @@ from topfive.errors import MalformedRequest
 _MAX_PARTS = 64
 _MAX_PART_HEADER_BYTES = 8192
 _MAX_BOUNDARY_BYTES = 200
+# What nearly every client sends, with no escapes in it; the library reads all other forms, at forty
+# times the cost.
+_USUAL_DISPOSITION = re.compile(rb' form-data; name="([^"\\%\x80-\xff]*)"(; filename="[^"\\]*")?')
 # Enough of a body to hold the first delimiter and the first part's header.
 START_BYTES = _MAX_BOUNDARY_BYTES + 4 + _MAX_PART_HEADER_BYTES
 
@@ -100,6 +104,8 @@ def _read_part_header(body: bytes, position: int) -> tuple[str | None, bool, int
     for line in body[position:end].split(b"\r\n"):
         key, _, value = line.partition(b":")
         if key.strip().lower() == b"content-disposition":
+            if usual := _USUAL_DISPOSITION.fullmatch(value):
+                return usual[1].decode("ascii"), usual[2] is not None, end + 4
             _, options = parse_options_header(value.decode("utf-8", "replace"))
             return options.get("name"), "filename" in options, end + 4
     return None, False, end + 4

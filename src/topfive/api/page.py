@@ -95,7 +95,7 @@ def _page() -> Response:
         "index.html",
         health=health,
         model=readable_model(health.model),
-        wanted=readable_model(described.wanted),
+        desired=readable_model(described.desired),
         bundle=serving.bundle if serving else None,
         samples=_samples(),
         keys_are_asked=keys_are_asked(),

@@ -9,10 +9,10 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_limiter import Limit, Limiter
 
-from topfive.admission.stores import GUARDED_SCHEME, StoreEvents, open_store
 from topfive.api.auth import has_unknown_key, recognised_key
 from topfive.api.request import mounted_service
-from topfive.service import Service
+from topfive.ratelimit.stores import CIRCUIT_BREAKER_SCHEME, StoreEvents, open_store
+from topfive.telemetry.access import AccessLog
 
 # One customer of a network provider has 2^64 addresses: they count as one.
 _IPV6_PREFIX_BITS = 64
@@ -26,17 +26,17 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     """
     if not rate:
         return
-    # GuardedStore takes these as they are; the library knows of words and numbers only.
+    # CircuitBreakerStore takes these as they are; the library knows of words and numbers only.
     options: Any = {
         "store": open_store(storage_uri or "memory://"),
-        "events": _events(mounted_service(app)),
+        "events": _events(mounted_service(app).access_log),
     }
     limiter = Limiter(
         _caller,
         app=app,
         # Shared: the routes below /predict have one quota together.
         default_limits=[Limit(rate, scope="predict", shared=True, exempt_when=_is_free)],
-        storage_uri=f"{GUARDED_SCHEME}://",
+        storage_uri=f"{CIRCUIT_BREAKER_SCHEME}://",
         storage_options=options,
     )
     # The library would write a line for every refusal, with what the caller is counted under.
@@ -44,7 +44,7 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     app.after_request(lambda response: _tell_quota(limiter, response))
 
 
-def caller_bucket(address: str | None, key_digest: str | None, has_wrong_key: bool) -> str:
+def rate_limit_key(address: str | None, key_digest: str | None, has_wrong_key: bool) -> str:
     """Name what a caller's calls are counted under.
 
     A good API key counts for itself, wherever it is used. A wrong one counts against its sender's
@@ -60,9 +60,9 @@ def caller_bucket(address: str | None, key_digest: str | None, has_wrong_key: bo
 
 def _caller() -> str:
     key = recognised_key()
-    bucket = caller_bucket(request.remote_addr, key.digest if key else None, has_unknown_key())
+    key_text = rate_limit_key(request.remote_addr, key.digest if key else None, has_unknown_key())
     # A store that machines share gets neither addresses nor what a key could be guessed by.
-    return sha256(bucket.encode()).hexdigest()[:32]
+    return sha256(key_text.encode()).hexdigest()[:32]
 
 
 def _network(address: str) -> str:
@@ -89,11 +89,11 @@ def _is_free() -> bool:
     return request.method == "OPTIONS" or not request.path.startswith("/predict")
 
 
-def _events(service: Service) -> StoreEvents:
+def _events(access_log: AccessLog) -> StoreEvents:
     return StoreEvents(
-        on_down=service.record_store_down,
-        on_back=service.record_store_back,
-        on_uncounted=service.record_store_error,
+        on_down=access_log.record_store_down,
+        on_back=access_log.record_store_back,
+        on_uncounted=access_log.record_store_error,
     )
 
 

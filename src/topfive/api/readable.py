@@ -87,13 +87,13 @@ def info_page(out: InfoOut) -> str:
     return render("info.html", sections=sections(out.model_dump()), raw=_indent(out))
 
 
-def health_page(out: HealthOut, wanted: str) -> str:
+def health_page(out: HealthOut, desired: str) -> str:
     """Tell what /health tells."""
     return render(
         "health.html",
         health=out,
         model=readable_model(out.model),
-        wanted=readable_model(wanted),
+        desired=readable_model(desired),
         facts=[
             Fact("Model", readable_model(out.model)),
             Fact("Version", out.model_version or "none is loaded"),

@@ -1,9 +1,8 @@
 """What every request carries: its id, its clock and the service that answers it."""
 
 import re
-import select
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
+from time import monotonic
 from typing import cast
 from uuid import uuid4
 
@@ -11,13 +10,16 @@ from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed
 
-from topfive.admission.capacity import Deadline
+from topfive.concurrency.limiter import Deadline
 from topfive.predictions import Prediction
-from topfive.service import Answered, Service
+from topfive.service import Service
 from topfive.settings import Settings
-from topfive.telemetry.logs import clear_lines, put_on_lines
+from topfive.telemetry.access import AccessRecord
+from topfive.telemetry.logs import bind_log_fields, clear_log_fields
 from topfive.telemetry.traces import Trace
 
+# On every answer.
+SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff"}
 _EXTENSION = "topfive"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -29,7 +31,7 @@ class RequestRecord:
     request_id: str
     deadline: Deadline
     trace: Trace
-    started: float = field(default_factory=perf_counter)
+    started_s: float
     code: str | None = None
     prediction: Prediction | None = None
 
@@ -72,13 +74,9 @@ def keep_request_record(app: Flask) -> None:
 
 
 def client_has_gone() -> bool:
-    """Tell whether the client of this request has closed its connection."""
-    sock = request.environ.get("gunicorn.socket")
-    if sock is None or not hasattr(select, "POLLRDHUP"):
-        return False
-    poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return bool(poll.poll(0))
+    """Tell whether the client of this request has closed its connection, where that is known."""
+    has_gone = request.environ.get("topfive.client_has_gone")
+    return bool(has_gone and has_gone())
 
 
 def _mounted() -> _Mounted:
@@ -88,21 +86,25 @@ def _mounted() -> _Mounted:
 def _open_record() -> None:
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
-    deadline = Deadline.after(current_settings().request_timeout_s)
-    trace = current_service().begin_request(request.headers.get("traceparent", ""))
-    put_on_lines(request_id=request_id)
-    g.record = RequestRecord(request_id, deadline, trace)
+    head_s = request.environ.get("topfive.head_s") or monotonic()
+    waited_s = request.environ.get("topfive.waited_s", 0.0)
+    deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)
+    trace = current_service().access_log.begin_request(
+        request.headers.get("traceparent", ""), monotonic() - head_s
+    )
+    bind_log_fields(request_id=request_id)
+    g.record = RequestRecord(request_id, deadline, trace, head_s)
 
 
 def _close_record(response: Response) -> Response:
     record = current_record()
-    duration_ms = (perf_counter() - record.started) * 1000
+    duration_ms = (monotonic() - record.started_s) * 1000
     response.headers["X-Request-ID"] = record.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(SECURITY_HEADERS)
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
-    current_service().record(
-        Answered(
+    current_service().access_log.record(
+        AccessRecord(
             route=_route(),
             method=request.method if request.method in _KNOWN_METHODS else "unknown",
             status=response.status_code,
@@ -113,7 +115,7 @@ def _close_record(response: Response) -> Response:
             trace=record.trace,
         )
     )
-    clear_lines()
+    clear_log_fields()
     return response
 
 

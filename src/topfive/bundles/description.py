@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from topfive.bundles.labels import repeated_labels
-from topfive.bundles.manifest import InputSection
 from topfive.bundles.store import Bundle
+from topfive.input_recipe import InputRecipe
 
 _NAMES_SHOWN = 5
 
@@ -43,7 +43,7 @@ def _first(names: list[str]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _recipe(recipe: InputSection) -> str:
+def _recipe(recipe: InputRecipe) -> str:
     mean, std = (", ".join(f"{one:g}" for one in part) for part in (recipe.mean, recipe.std))
     return (
         f"shorter side to {recipe.resize} pixels ({recipe.interpolation}), crop {recipe.crop} x "

@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from topfive.errors import BundleRefused
+from topfive.input_recipe import InputRecipe
 
 MANIFEST_FILE = "bundle.json"
 LABELS_FILE = "labels.txt"
@@ -18,14 +19,7 @@ GOLDEN_LOGITS_FILE = "golden.safetensors"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Channels = tuple[float, float, float]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-def _all_positive(values: Channels) -> Channels:
-    if min(values) <= 0:
-        raise ValueError("every value must be positive")
-    return values
 
 
 def check_name(name: str) -> str:
@@ -40,22 +34,6 @@ def check_name(name: str) -> str:
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class InputSection(_Part):
-    """How pictures are resized, cropped and normalised for this model."""
-
-    resize: int = Field(ge=1, le=4096)
-    crop: int = Field(ge=1, le=4096)
-    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
-    mean: Channels
-    std: Annotated[Channels, AfterValidator(_all_positive)]
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if self.crop > self.resize:
-            raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
-        return self
 
 
 class GoldenClass(_Part):
@@ -85,7 +63,7 @@ class Manifest(_Part):
     architecture: str
     architecture_options: dict[str, float] = {}
     classes: int = Field(ge=1, le=100_000)
-    input: InputSection
+    input: InputRecipe
     source: str
     created: str
     files: dict[str, Sha256]

@@ -5,7 +5,7 @@ A model has an official name only if its weights, labels and recipe are the offi
 
 from dataclasses import dataclass
 
-from topfive.bundles.manifest import InputSection
+from topfive.input_recipe import InputRecipe
 
 IMAGENET_CLASSES = 1000
 # Of labels.txt with the names that torchvision gives to ImageNet's classes.
@@ -13,8 +13,8 @@ IMAGENET_LABELS_SHA256 = "ee4fa67b1dd46919ef87529b70e25bdd1ec9ebd350de3ad426e664
 
 _ADDRESS = "https://download.pytorch.org/models/"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_V1 = InputSection(resize=256, crop=224, mean=_MEAN, std=_STD)
-_V2 = InputSection(resize=232, crop=224, mean=_MEAN, std=_STD)
+_V1 = InputRecipe(resize=256, crop=224, mean=_MEAN, std=_STD)
+_V2 = InputRecipe(resize=232, crop=224, mean=_MEAN, std=_STD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class OfficialWeights:
     architecture: str
     version: str
     url: str
-    input: InputSection
+    input: InputRecipe
 
     @property
     def sha256_prefix(self) -> str:

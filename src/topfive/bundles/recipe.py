@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from topfive.bundles.manifest import Channels, InputSection
 from topfive.errors import SettingsError
+from topfive.input_recipe import Channels, InputRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RecipeOptions:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def change_recipe(base: InputSection, changes: RecipeOptions) -> InputSection:
+def change_recipe(base: InputRecipe, changes: RecipeOptions) -> InputRecipe:
     """Apply changes to a recipe; raises SettingsError if the parts do not go together."""
     values = base.model_dump() | changes.given
     if values["crop"] > values["resize"]:
@@ -38,7 +38,7 @@ def change_recipe(base: InputSection, changes: RecipeOptions) -> InputSection:
             f"{values['resize']}. Set TOPFIVE_INPUT_RESIZE and TOPFIVE_INPUT_CROP to go together."
         )
     try:
-        return InputSection.model_validate(values)
+        return InputRecipe.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "_".join(str(one) for one in first["loc"]) or "recipe"

@@ -6,10 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from topfive.bundles.manifest import InputSection
 from topfive.bundles.official import OFFICIAL_NAMES
 from topfive.bundles.store import hash_file
 from topfive.errors import WeightsRefused
+from topfive.input_recipe import InputRecipe
 
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
 
@@ -71,7 +71,7 @@ def given_source(weights: str) -> str:
     return f"{_LOCAL}sha256-{hash_weights(Path(weights))[:12]}"
 
 
-def content_version(weights_sha256: str, labels_sha256: str, recipe: InputSection) -> str:
+def content_version(weights_sha256: str, labels_sha256: str, recipe: InputRecipe) -> str:
     """Name a version after its weights, labels and recipe: a change of any gives another."""
     parts = f"{weights_sha256}\n{labels_sha256}\n{recipe.model_dump_json()}"
     return f"sha256-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"

@@ -18,17 +18,17 @@ class CatalogState:
     """Which classifier serves now (None: none), whether it is the one asked for, and why not."""
 
     serving: Classifier | None
-    is_wanted: bool
+    is_desired: bool
     reason: str | None
 
 
 class Catalog:
-    """Holds the classifier for the wanted model, or a fallback until that one is there."""
+    """Holds the classifier for the desired model, or a fallback until that one is there."""
 
-    def __init__(self, wanted: str) -> None:
-        self.wanted = wanted
+    def __init__(self, desired: str) -> None:
+        self.desired = desired
         self._lock = Lock()
-        self._state = CatalogState(None, is_wanted=False, reason="The model is being loaded.")
+        self._state = CatalogState(None, is_desired=False, reason="The model is being loaded.")
         self._is_closed = False
         self._stand_in: Classifier | None = None
         self._leases: Counter[Classifier] = Counter()
@@ -46,24 +46,24 @@ class Catalog:
         with self._lock:
             return self._leases.total()
 
-    def publish(self, classifier: Classifier) -> None:
-        """Serve the wanted model from now on; what served before closes after its last lease."""
-        self._replace(CatalogState(classifier, is_wanted=True, reason=None))
+    def activate(self, classifier: Classifier) -> None:
+        """Serve the desired model from now on; what served before closes after its last lease."""
+        self._replace(CatalogState(classifier, is_desired=True, reason=None))
 
-    def publish_fallback(self, classifier: Classifier, reason: str) -> None:
+    def activate_fallback(self, classifier: Classifier, reason: str) -> None:
         """Serve a stand-in, and say why."""
         self._stand_in = classifier
-        self._replace(CatalogState(classifier, is_wanted=False, reason=reason))
+        self._replace(CatalogState(classifier, is_desired=False, reason=reason))
 
     def is_stand_in(self, classifier: Classifier) -> bool:
-        """Tell whether a classifier that was leased answers in place of the wanted one."""
+        """Tell whether a classifier that was leased answers in place of the desired one."""
         return classifier is self._stand_in
 
     def explain(self, reason: str) -> None:
-        """Change the reason why the wanted model does not serve; nothing happens if it does."""
+        """Change the reason why the desired model does not serve; nothing happens if it does."""
         with self._lock:
-            if not self._state.is_wanted:
-                self._state = CatalogState(self._state.serving, is_wanted=False, reason=reason)
+            if not self._state.is_desired:
+                self._state = CatalogState(self._state.serving, is_desired=False, reason=reason)
 
     @contextmanager
     def lease(self, model: str | None, version: str | None) -> Iterator[Classifier]:
@@ -81,7 +81,7 @@ class Catalog:
         """Stop serving for good; the classifier closes after its last lease."""
         with self._lock:
             self._is_closed = True
-        self._replace(CatalogState(None, is_wanted=False, reason="The service is stopping."))
+        self._replace(CatalogState(None, is_desired=False, reason="The service is stopping."))
 
     def _acquire(self, model: str | None, version: str | None) -> Classifier:
         with self._lock:
@@ -89,7 +89,7 @@ class Catalog:
             self._check_named(state, model, version)
             if state.serving is None:
                 raise ModelUnavailable(
-                    f"The model {self.wanted} is not loaded yet. See /health for the reason.",
+                    f"The model {self.desired} is not loaded yet. See /health for the reason.",
                     retry_after_s=_RETRY_AFTER_S,
                 )
             self._leases[state.serving] += 1
@@ -97,7 +97,7 @@ class Catalog:
 
     def _check_named(self, state: CatalogState, model: str | None, version: str | None) -> None:
         serving = state.serving.ref if state.serving else None
-        known = {self.wanted} | ({serving.name} if serving else set())
+        known = {self.desired} | ({serving.name} if serving else set())
         if model is not None and model not in known:
             raise ModelNotFound(
                 "No model of that name is served here. See /info for the one that is."
@@ -106,7 +106,7 @@ class Catalog:
             return
         if model is not None and model != serving.name:
             raise ModelUnavailable(
-                f"The model {self.wanted} is not loaded yet. See /health for the reason.",
+                f"The model {self.desired} is not loaded yet. See /health for the reason.",
                 retry_after_s=_RETRY_AFTER_S,
             )
         if version is not None and version != serving.version:

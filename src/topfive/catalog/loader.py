@@ -1,17 +1,12 @@
-"""Finds a model's bundle, has it made where it is missing, and loads it."""
+"""Finds a model's bundle, has it made by a provider where it is missing, and loads it."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from topfive.bundles.official import is_impostor
 from topfive.bundles.store import Bundle, demo_root, find_bundle, list_manifests, open_bundle
-from topfive.catalog.child_process import run_child
-from topfive.catalog.wanted import ModelOptions, resolve, wanted_name
+from topfive.catalog.desired import ModelOptions, desired_name, resolve
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.engines.contract import EngineOptions
@@ -37,6 +32,16 @@ class LoadOptions:
     cpu_flags: frozenset[str]
 
 
+class BundleProvider(Protocol):
+    """Makes a bundle that is not here."""
+
+    def __call__(self, options: ModelOptions) -> None:
+        """Make the bundle that `options` mean, and put it where `locate_bundle` finds it.
+
+        Raises a Mistake, or WeightsUnreachable or BundleMissing where trying again may help.
+        """
+
+
 def known_models(models_dir: Path) -> list[str]:
     """List the names that a model can be asked for by."""
     roots = (demo_root(), models_dir)
@@ -53,8 +58,8 @@ def locate_bundle(options: ModelOptions) -> Path | None:
     if options.is_directory:
         return Path(options.model)
     if options.model in ARCHITECTURES:
-        wanted = resolve(options)
-        return find_bundle(options.models_dir, wanted.name, wanted.is_made_as)
+        desired = resolve(options)
+        return find_bundle(options.models_dir, desired.name, desired.is_made_as)
     # What is shipped inside has a name of its own, which no bundle on disk takes over.
     for root in (demo_root(), options.models_dir):
         folder = find_bundle(root, options.model)
@@ -90,7 +95,7 @@ def find_impostors(models_dir: Path) -> list[Path]:
     ]
 
 
-def load_present(options: ModelOptions, how: LoadOptions) -> Classifier:
+def load_present(options: ModelOptions, load_options: LoadOptions) -> Classifier:
     """Load a model whose bundle is there.
 
     Raises BundleMissing if it is not, a Mistake if it cannot be used.
@@ -98,37 +103,23 @@ def load_present(options: ModelOptions, how: LoadOptions) -> Classifier:
     folder = locate_bundle(options)
     if folder is None:
         raise BundleMissing(
-            f"There is no bundle of {wanted_name(options)} in {options.models_dir} yet."
+            f"There is no bundle of {desired_name(options)} in {options.models_dir} yet."
         )
-    return load_classifier(open_located(folder), how.engine, how.image_limits, how.cpu_flags)
+    return load_classifier(
+        open_located(folder), load_options.engine, load_options.image_limits, load_options.cpu_flags
+    )
 
 
-def obtain_model(options: ModelOptions, how: LoadOptions) -> Classifier:
-    """Load a model, having its bundle made first where it is missing.
+def obtain_model(
+    options: ModelOptions, load_options: LoadOptions, provide: BundleProvider
+) -> Classifier:
+    """Load a model, having its bundle made first by `provide` where it is missing.
 
-    Raises as `load_present` and `pull_in_own_process`.
+    Raises as `load_present` and `provide`.
     """
     if locate_bundle(options) is None:
-        pull_in_own_process(options)
-    return load_present(options, how)
-
-
-def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> None:
-    """Run `topfive pull` apart from this process, which so never imports torch.
-
-    With `is_shown` its progress goes to standard error, if that is a terminal. Raises what the pull
-    has raised: a Mistake, or WeightsUnreachable or BundleMissing where trying again may help.
-    """
-    if find_spec("torch") is None:
-        kind = BundleMissing if options.is_official else WeightsRefused
-        raise kind(
-            f"There is no bundle of {options.model}, and without torch none can be made here. "
-            f"Install requirements-torch.txt, or copy a bundle into {options.models_dir}."
-        )
-    command = [sys.executable, "-m", "topfive", *_pull_arguments(options)]
-    done = run_child(command, shows_progress=is_shown)
-    if done.returncode != 0:
-        raise _reported_error(done)
+        provide(options)
+    return load_present(options, load_options)
 
 
 def explain(error: OperatorError, model: str) -> str:
@@ -148,38 +139,3 @@ def explain(error: OperatorError, model: str) -> str:
             "The service's log says more."
         )
     return f"The bundle of {model} is not here yet. The service keeps trying; its log says more."
-
-
-def _pull_arguments(options: ModelOptions) -> Iterator[str]:
-    yield from ("pull", options.model, "--report", "--models-dir", str(options.models_dir))
-    given = {"weights": options.weights, "labels": options.labels_file, "name": options.name}
-    for name, value in (given | options.recipe.given).items():
-        if value:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            yield from (f"--{name}", text)
-
-
-# What a pull may end with; anything else is unforeseen, and may be over the next time.
-_REPORTED = {
-    kind.__name__: kind
-    for kind in (
-        BundleMissing,
-        BundleRefused,
-        EngineRefused,
-        LabelsRefused,
-        SettingsError,
-        WeightsRefused,
-        WeightsUnreachable,
-    )
-}
-
-
-def _reported_error(done: subprocess.CompletedProcess[str]) -> OperatorError:
-    """Make the error that a pull has reported in JSON; without one, of what it wrote last."""
-    try:
-        found = json.loads(done.stdout)
-        return _REPORTED[found["kind"]](found["message"])
-    except (ValueError, KeyError, TypeError):
-        last = done.stderr.strip().rpartition("\n")[2].rpartition("\r")[2]
-        told = f"`topfive pull` ended with exit code {done.returncode}. {last}".rstrip()
-        return BundleMissing(told)

@@ -7,8 +7,8 @@ from pathlib import Path
 from topfive.bundles.labels import read_labels
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import check_weights
+from topfive.catalog.desired import ModelOptions, resolve
 from topfive.catalog.loader import locate_bundle, open_located
-from topfive.catalog.wanted import ModelOptions, resolve
 from topfive.engines import EngineOptions, engine_candidates
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import Mistake

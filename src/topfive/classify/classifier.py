@@ -23,13 +23,13 @@ from topfive.engines import (
 from topfive.errors import EngineDoubted, EngineRefused
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
-from topfive.images.preprocess import InputRecipe, preprocess
-from topfive.images.sniff import Sniffed
+from topfive.images.preprocess import least_side, preprocess
+from topfive.images.sniff import SniffedPicture
 from topfive.predictions import ClassScore, ImageInfo, ModelRef
 
 
 @dataclass(frozen=True, slots=True)
-class Classified:
+class Classification:
     """What a classifier found in one picture, and how long each step took."""
 
     classes: tuple[ClassScore, ...]
@@ -49,27 +49,24 @@ class Classifier:
         limits: ImageLimits,
         refused: tuple[RefusedEngine, ...] = (),
     ) -> None:
-        section = bundle.manifest.input
         self.refused = refused
         self.bundle = bundle
         self.engine = engine
         self.ref = ModelRef(bundle.manifest.name, bundle.manifest.version)
         self._limits = limits
-        self._recipe = InputRecipe(
-            section.resize, section.crop, section.mean, section.std, section.interpolation
-        )
+        self._recipe = bundle.manifest.input
 
-    def classify(self, upload: Sniffed, top_k: int) -> Classified:
+    def classify(self, upload: SniffedPicture, top_k: int) -> Classification:
         """Decode, preprocess, infer and pick; raises what `images.decode` raises."""
         started = perf_counter()
-        decoded = decode(upload, self._limits, self._recipe.least_side)
+        decoded = decode(upload, self._limits, least_side(self._recipe))
         decoded_at = perf_counter()
         pixels = preprocess(decoded.pixels, self._recipe)
         prepared_at = perf_counter()
         probabilities = softmax(self.engine.infer(pixels))
         classes = top_classes(probabilities, self.bundle.labels, top_k)
         finished = perf_counter()
-        return Classified(
+        return Classification(
             classes,
             ImageInfo(decoded.format, *decoded.size),
             decode_ms=(decoded_at - started) * 1000,

@@ -12,8 +12,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from topfive.admission.capacity import Deadline
 from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
+from topfive.concurrency.limiter import Deadline
 from topfive.errors import BundleMissing, Failure
 from topfive.predictions import Prediction
 from topfive.service import Service

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from topfive import __version__
+from topfive.catalog.desired import desired_name
 from topfive.catalog.loader import LoadOptions, load_present, locate_bundle
-from topfive.catalog.wanted import wanted_name
 from topfive.engines import engine_candidates
 from topfive.errors import OperatorError
 from topfive.machine.gpu import cuda_of_torch, gpu_names
@@ -14,7 +14,7 @@ from topfive.machine.ports import find_holder, next_free_port, port_problem
 from topfive.machine.probe import Machine, probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.settings import Settings
-from topfive.wiring import wanted_model
+from topfive.wiring import desired_model
 
 _TELLING_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm"
@@ -99,7 +99,7 @@ def _choices(settings: Settings, machine: Machine, sizing: Sizing) -> list[Findi
         Finding("engine", *_engine_choice(settings, machine)),
         Finding("workers x slots", workers, sizing.reason),
         Finding("queue, threads", f"{sizing.queue}, {sizing.threads} per worker",
-                "places to wait; the threads beyond them keep health answering"),
+                "queue slots; threads for slots, for bodies under way, for pages and for health"),
     ]  # fmt: skip
 
 
@@ -140,13 +140,13 @@ def _fallback(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:
-    how = LoadOptions(
+    load_options = LoadOptions(
         settings.engine_options(sizing.slots), settings.image_limits, machine.cpu_flags
     )
     try:
-        classifier = load_present(wanted_model(settings), how)
+        classifier = load_present(desired_model(settings), load_options)
     except OperatorError as error:
-        found = f"{wanted_name(wanted_model(settings))}: not ready"
+        found = f"{desired_name(desired_model(settings))}: not ready"
         return Finding("model", found, str(error), _step_to_model(settings))
     found = f"{classifier.ref.name} {classifier.ref.version}"
     engine = f"{classifier.engine.name} {classifier.engine.precision}"
@@ -160,7 +160,7 @@ def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:
 def _step_to_model(settings: Settings) -> str:
     correct = "Correct what the line `model` says, then run topfive doctor again"
     try:
-        is_missing = locate_bundle(wanted_model(settings)) is None
+        is_missing = locate_bundle(desired_model(settings)) is None
     except OperatorError:
         return correct
     if not is_missing:

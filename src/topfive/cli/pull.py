@@ -14,7 +14,7 @@ from topfive.bundles.description import describe_bundle
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.bundles.store import find_bundle, open_bundle
-from topfive.catalog.wanted import ModelOptions, resolve
+from topfive.catalog.desired import ModelOptions, resolve
 from topfive.engines.architectures import require_known
 from topfive.errors import Mistake, OperatorError, WeightsRefused
 from topfive.settings import Settings, read_settings

@@ -7,12 +7,13 @@ import click
 
 from topfive.bundles.description import describe_bundle
 from topfive.bundles.store import open_bundle
-from topfive.catalog.loader import find_impostors, locate_bundle, pull_in_own_process
-from topfive.catalog.wanted import wanted_name
+from topfive.catalog.desired import desired_name
+from topfive.catalog.loader import find_impostors, locate_bundle
 from topfive.errors import Mistake, OperatorError, SettingsError
+from topfive.provider.pull_process import pull_in_own_process
 from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
 from topfive.telemetry.logs import configure_logs, get_logger
-from topfive.wiring import choose_sizing, list_problems, model_mistakes, wanted_model
+from topfive.wiring import choose_sizing, desired_model, list_problems, model_mistakes
 
 # A setting that is wrong has its default, about which there is nothing to say.
 _PORT_FIELDS = frozenset({"host", "port", "metrics_port"})
@@ -68,7 +69,7 @@ def _refuse_mistakes(found: ReadSettings, settings: Settings) -> None:
 
 
 def _tell_of_impostors(settings: Settings) -> None:
-    if wanted_model(settings).is_official:
+    if desired_model(settings).is_official:
         for folder in find_impostors(settings.models_dir):
             get_logger().warning(
                 "bundle_not_served",
@@ -100,10 +101,10 @@ def _pull_if_missing(settings: Settings) -> OperatorError | None:
 
     Raises a Mistake where it cannot.
     """
-    options = wanted_model(settings)
+    options = desired_model(settings)
     try:
         if locate_bundle(options) is None:
-            get_logger().info("model_pulling", model=wanted_name(options))
+            get_logger().info("model_pulling", model=desired_name(options))
             pull_in_own_process(options, is_shown=True)
             _tell_what_was_made(locate_bundle(options))
     except Mistake:

@@ -13,7 +13,7 @@ from topfive.errors import Failure, ImageTooLarge, InvalidImage, OutOfMemory
 from topfive.images.heic import PILLOW_NAME, register_decoder
 from topfive.images.heif import Size
 from topfive.images.limits import ImageLimits
-from topfive.images.sniff import Sniffed
+from topfive.images.sniff import SniffedPicture
 
 _EXIF_ORIENTATION = 0x0112
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
@@ -37,7 +37,7 @@ class Decoded:
     size: Size
 
 
-def decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
+def decode(upload: SniffedPicture, limits: ImageLimits, least_side: int) -> Decoded:
     """Decode the first frame of a sniffed upload to upright RGB.
 
     A JPEG whose shorter side is far over `least_side` pixels is shrunk while it is decoded, never
@@ -55,7 +55,7 @@ def decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
         raise InvalidImage(f"The {upload.format} file is damaged or cut off.") from error
 
 
-def _decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
+def _decode(upload: SniffedPicture, limits: ImageLimits, least_side: int) -> Decoded:
     if upload.format == "HEIC":
         register_decoder()
     formats = _PILLOW_NAMES.get(upload.format, [upload.format])
@@ -72,7 +72,7 @@ def _decode(upload: Sniffed, limits: ImageLimits, least_side: int) -> Decoded:
     return Decoded(pixels, upload.format, size[::-1] if orientation >= 5 else size)
 
 
-def _check_declared(size: Size, upload: Sniffed) -> None:
+def _check_declared(size: Size, upload: SniffedPicture) -> None:
     # Memory was set aside for the size that the header told first.
     if upload.size is not None and prod(size) > prod(upload.size):
         raise InvalidImage(f"The {upload.format} file declares two sizes.")

@@ -1,41 +1,19 @@
 """From an upright RGB picture to the pixels a model expects."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from topfive.input_recipe import InputRecipe
 
 # A picture is shrunk while decoding only while this many times the resized side stays: with it
 # the top class agrees with a full decode (see benchmarks), with 1 it does not always.
 SHRINK_MARGIN = 2
 
 
-@dataclass(frozen=True, slots=True)
-class InputRecipe:
-    """How a model wants its pictures: sizes in pixels, mean and std per RGB channel (0 to 1).
-
-    Raises ValueError if the crop is larger than the resized side, or a value makes no sense.
-    """
-
-    resize: int
-    crop: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str = "bilinear"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.crop <= self.resize:
-            raise ValueError(f"crop {self.crop} must be from 1 to resize {self.resize}")
-        if self.interpolation not in _FILTERS:
-            raise ValueError(f"interpolation {self.interpolation!r} is not one of {[*_FILTERS]}")
-        if min(self.std) <= 0:
-            raise ValueError(f"std {self.std} must be positive")
-
-    @property
-    def least_side(self) -> int:
-        """The shortest side in pixels that a decoder may shrink a picture to."""
-        return self.resize * SHRINK_MARGIN
+def least_side(recipe: InputRecipe) -> int:
+    """Tell the shortest side in pixels that a decoder may shrink a picture to."""
+    return recipe.resize * SHRINK_MARGIN
 
 
 def preprocess(image: Image.Image, recipe: InputRecipe) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from topfive.images.naming import is_avif, is_heic, is_raw_tiff, name_format
 
 
 @dataclass(frozen=True, slots=True)
-class Sniffed:
+class SniffedPicture:
     """An upload known to be of an accepted format and, by its header, of an accepted size.
 
     `size` is None only for formats whose decoder reads the header without taking memory for it.
@@ -29,7 +29,7 @@ class Sniffed:
         return decoding_bytes(self.format, pixels)
 
 
-def sniff(data: bytes, limits: ImageLimits) -> Sniffed:
+def sniff(data: bytes, limits: ImageLimits) -> SniffedPicture:
     """Tell the format and declared size of an upload, and refuse what `limits` do not allow.
 
     Raises EmptyFile, FileTooLarge, UnsupportedFormat, ImageTooLarge, or InvalidImage where the
@@ -44,7 +44,7 @@ def sniff(data: bytes, limits: ImageLimits) -> Sniffed:
     size = declared_size(data, image_format)
     if size is not None:
         limits.check_pixels(*size)
-    return Sniffed(data, image_format, size)
+    return SniffedPicture(data, image_format, size)
 
 
 def _format_of(data: bytes) -> str | None:

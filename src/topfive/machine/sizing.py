@@ -24,8 +24,13 @@ MAX_SLOTS_PER_WORKER = 4
 # A second worker goes on serving while the first is replaced.
 WORKERS_FOR_SAFETY = 2
 QUEUE_PER_SLOT = 16
-# Threads beyond slots and queue: they answer health while every slot is busy.
-RESERVE_THREADS = 32
+# Threads of a worker beside one for each slot. What waits for a slot holds none.
+# These may wait for bodies, so that in calm times uploads are refused early.
+STREAM_THREADS = 8
+# A burst of pages and their assets must not make probes wait for Python's lock.
+OTHER_THREADS = 4
+# These answer health while everything else is busy.
+PROBE_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class SizingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Processes; per process slots, places to wait, bytes for decoding and uploads; the reasons."""
+    """Processes; per process slots, queue, bytes for decoding and uploads; the reasons."""
 
     workers: int
     slots: int
@@ -50,19 +55,19 @@ class Sizing:
 
     @property
     def threads(self) -> int:
-        """Gunicorn threads per worker."""
-        return self.slots + self.queue + RESERVE_THREADS
+        """How many threads of a worker may be answering at once."""
+        return self.slots + STREAM_THREADS + OTHER_THREADS + PROBE_THREADS
 
 
 def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     """Choose workers, slots per worker and queue from CPUs and memory, where not fixed."""
     cores = max(1, math.ceil(machine.cpus))
     fitting = _workers_that_fit(machine)
-    wanted = 1 if cores == 1 else max(WORKERS_FOR_SAFETY, -(-cores // MAX_SLOTS_PER_WORKER))
-    workers = options.workers or min(wanted, fitting)
+    desired = 1 if cores == 1 else max(WORKERS_FOR_SAFETY, -(-cores // MAX_SLOTS_PER_WORKER))
+    workers = options.workers or min(desired, fitting)
     slots = options.slots or _slots_for(cores, workers)
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
-    reason = _reason(machine, options, workers < wanted)
+    reason = _reason(machine, options, workers < desired)
     upload_bytes = _upload_bytes(machine, workers)
     decoding_bytes = _decoding_bytes(machine, workers, upload_bytes)
     return Sizing(workers, slots, queue, decoding_bytes, reason, upload_bytes)

@@ -2,30 +2,29 @@
 
 import logging
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from topfive.catalog.wanted import wanted_name
+from topfive.catalog.desired import desired_name
 from topfive.machine.sizing import Sizing
-from topfive.server.allocation import keep_memory_small, settle_memory
-from topfive.server.arbiter import PatientArbiter
+from topfive.server.adapter import Arbiter, Worker
+from topfive.server.allocation import freeze_memory, keep_memory_small
+from topfive.server.balance import clear, make_board
 from topfive.server.shared_files import MEMORY_DIR, shared_files
 from topfive.server.streams import mute_native_errors
 from topfive.server.watchdog import watch_for_stuck_work
 from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.logs import configure_logs, get_logger, log_what_python_reports
-from topfive.telemetry.metric_files import close_account, note_asked_to_end
-from topfive.wiring import wanted_model
+from topfive.telemetry.metric_files import note_asked_to_end, retire_worker_files
+from topfive.wiring import desired_model
 
 # A worker whose main loop stands still this long is replaced.
 _WORKER_TIMEOUT_S = 30
-# Kept between requests of one client; load balancers keep theirs for 60 s and must not be first
-# to find a connection closed.
-_KEEPALIVE_S = 75
 # What a stopping worker has beyond the longest request.
 _GRACE_S = 5
 _CONNECTIONS_PER_WORKER = 1000
@@ -46,7 +45,7 @@ class TopfiveLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
 
 class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """Gunicorn's arbiter with gthread workers, each of which builds its own app after the fork."""
+    """Gunicorn's arbiter, whose workers each build their own app after the fork."""
 
     def __init__(self, settings: Settings, sizing: Sizing, load: Callable[[], Any]) -> None:
         self._settings = settings
@@ -61,7 +60,7 @@ class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no ty
 
     def run(self) -> None:
         """Run until told to stop."""
-        PatientArbiter(self).run()
+        Arbiter(self).run()
 
     def load(self) -> Any:
         """Build the app; Gunicorn calls this in every worker."""
@@ -70,26 +69,29 @@ class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no ty
 
 def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
     """List Gunicorn's options, by its own names, for these settings on this machine."""
+    board = make_board()
+    metrics_dir = settings.metrics_dir
     return {
         "bind": _bind_addresses(settings),
         "workers": sizing.workers,
-        "threads": sizing.threads,
-        "worker_class": "topfive.server.worker.PatientWorker",
+        "worker_class": Worker,
         "worker_connections": _CONNECTIONS_PER_WORKER,
         "timeout": _WORKER_TIMEOUT_S,
         "graceful_timeout": int(settings.request_timeout_s) + _GRACE_S,
-        "keepalive": _KEEPALIVE_S,
         # It would make threads wait for clients that do not read.
         "sendfile": False,
         # OpenVINO and torch hold threads, which a fork would lose.
         "preload_app": False,
         "control_socket_disable": True,
+        # Where the package of another parser is installed that one would be taken; it refuses less.
+        "http_parser": "python",
         "logger_class": TopfiveLogger,
         "proc_name": "topfive",
         "when_ready": _announce,
-        "post_fork": _prepare_worker,
+        "post_fork": lambda _arbiter, worker: _prepare_worker(worker, board),
         "post_worker_init": _begin_work,
-        **_metrics_hooks(settings.metrics_dir),
+        "worker_exit": lambda _arbiter, worker: _note_asked_to_end(metrics_dir, worker),
+        "child_exit": lambda _arbiter, worker: _retire_worker(metrics_dir, board, worker),
         # Heartbeats written to a disk can stall a worker.
         "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
     }
@@ -101,7 +103,7 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
     log_what_python_reports()
     get_logger().info(
         "starting",
-        model=wanted_name(wanted_model(settings)),
+        model=desired_name(desired_model(settings)),
         workers=sizing.workers,
         slots=sizing.slots,
         queue=sizing.queue,
@@ -110,17 +112,18 @@ def serve(settings: Settings, sizing: Sizing, load: Callable[[Settings], Any]) -
     )
     with shared_files(settings) as complete:
         server = TopfiveServer(complete, sizing, lambda: load(complete))
-        settle_memory()
+        freeze_memory()
         server.run()
 
 
-def _prepare_worker(_arbiter: Any, _worker: Any) -> None:
+def _prepare_worker(worker: Any, board: mmap) -> None:
+    worker.board = board
     keep_memory_small()
     mute_native_errors()
 
 
 def _begin_work(worker: Any) -> None:
-    settle_memory()
+    freeze_memory()
     watch_for_stuck_work(_service_of(worker).oldest_run_s)
 
 
@@ -129,14 +132,16 @@ def _service_of(worker: Any) -> Service:
     return service
 
 
-def _metrics_hooks(folder: Path | None) -> dict[str, Any]:
-    """Keep what ended workers have counted."""
-    if folder is None:
-        return {}
-    return {
-        "worker_exit": lambda _arbiter, worker: note_asked_to_end(folder, worker.pid),
-        "child_exit": lambda _arbiter, worker: close_account(folder, worker.pid),
-    }
+def _note_asked_to_end(metrics_dir: Path | None, worker: Any) -> None:
+    if metrics_dir is not None:
+        note_asked_to_end(metrics_dir, worker.pid)
+
+
+def _retire_worker(metrics_dir: Path | None, board: mmap, worker: Any) -> None:
+    """Keep what an ended worker has counted, and its connections no longer."""
+    clear(board, worker.age)
+    if metrics_dir is not None:
+        retire_worker_files(metrics_dir, worker.pid)
 
 
 def _bind_addresses(settings: Settings) -> list[str]:

@@ -1,169 +1,206 @@
-"""One client's connection: what has arrived of its request, and how long it may take."""
+"""One client's connection: its socket, what has arrived of its requests, and what it is sent."""
 
 import errno
-import re
+import select
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any
 
-from gunicorn.workers.gthread import TConn
+from topfive.server.chunked import ChunkedBody
+from topfive.server.http import Head, Outcome
+from topfive.server.upload import Upload
 
-# A head longer than this is handed to Gunicorn's parser, which refuses it.
+# A head longer than this is refused, however it is cut into pieces on its way.
 MAX_HEAD_BYTES = 64 * 1024
-# Bytes that are thrown away go here; on Linux the kernel drops them without even copying.
-WASTE = bytearray(256 * 1024)
-DROP = getattr(socket, "MSG_TRUNC", 0)
 # What a client has not read yet of its answers is kept up to this size, then it is let go.
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
-
+# Up to this size an answer is sent, or a body read, in one piece.
+_PIECE_BYTES = 256 * 1024
 _HEAD_END = b"\r\n\r\n"
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
-_PROBE = re.compile(rb"GET /(?:health|livez|readyz)[ ?]")
-_PREDICTION = re.compile(rb"POST /predict(?:/batch)?[ ?]")
-_LAST_CHUNK = b"0\r\n\r\n"
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+# Bytes that are thrown away go here; on Linux the kernel drops them without even copying.
+_WASTE = bytearray(256 * 1024)
+_DROP = getattr(socket, "MSG_TRUNC", 0)
 
 
-class TimedSocket(socket.socket):
-    """A socket that makes no thread wait for its client beyond `read_until_s`.
+class Connection(Upload):
+    """A connection, with the request on it that arrives or is answered.
 
-    What cannot be sent at once is kept in `unsent`, for the worker's main loop to send.
+    `received` is what arrived and was not taken: of the request, and perhaps of the next one.
+    `body` is what was taken of a request's body; `head` its parsed head, once that is whole.
     """
 
-    read_until_s = inf
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, sock: socket.socket, client: Any, server: Any) -> None:
+        super().__init__()
+        sock.setblocking(False)
+        self.sock = sock
+        self.client = client
+        self.server = server
+        self.received = bytearray()
         self.unsent = bytearray()
-        self.received_bytes = 0
+        self.polled_events = 0
+        self.discarded_bytes = 0
+        self.has_ended = False
+        self.outcome = Outcome.KEEP
+        self.sent_bytes = 0
+        self.begin_again()
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read as usual; raises TimeoutError once `read_until_s` has passed."""
-        timeout_s = self.gettimeout()
-        if timeout_s != 0:
-            left_s = self.read_until_s - monotonic()
-            self.settimeout(max(0.001, min(left_s, timeout_s or 3600.0)))
-        data = super().recv(size, flags)
-        self.received_bytes += len(data)
-        return data
+    def begin_again(self) -> None:
+        """Be ready for the next request."""
+        self.head: Head | None = None
+        self.head_bytes = 0
+        self.body_bytes: float = 0
+        self.body = b""
+        self.taken_bytes = 0
+        self.body_is_missing = False
+        self.waited_s = 0.0
+        self.was_told_to_continue = False
+        self._chunked: ChunkedBody | None = None
+        self._searched = 0
 
-    def sendall(self, data: Any, _flags: int = 0) -> None:
-        """Send what the client takes now and keep the rest; raises OSError if that is too much."""
-        self.setblocking(False)
-        is_waiting = bool(self.unsent)
+    @property
+    def is_closed(self) -> bool:
+        """Whether the socket is closed."""
+        return self.sock.fileno() == -1
+
+    def fileno(self) -> int:
+        """Tell the socket's descriptor."""
+        return self.sock.fileno()
+
+    def find_head(self) -> bytes | None:
+        """Return the head once it is whole, or as soon as it cannot become one; else None."""
+        end = self.received.find(_HEAD_END, max(0, self._searched - 3), MAX_HEAD_BYTES)
+        if end != -1:
+            self.head_bytes = end + len(_HEAD_END)
+            return bytes(self.received[: self.head_bytes])
+        self._searched = len(self.received)
+        if self._searched >= MAX_HEAD_BYTES or self._has_bare_line_feed():
+            return bytes(self.received[:MAX_HEAD_BYTES])
+        return None
+
+    def _has_bare_line_feed(self) -> bool:
+        # The parser refuses these, so nobody needs to wait for more.
+        return self.received.count(b"\n") != self.received.count(b"\r\n")
+
+    def begin_body(self, head: Head) -> None:
+        """Note the parsed head."""
+        self.head = head
+        if head.body_bytes is None:
+            self._chunked = ChunkedBody(self.head_bytes)
+            self.body_bytes = inf
+        else:
+            self.body_bytes = head.body_bytes
+
+    def missing_bytes(self) -> float:
+        """Tell how many bytes of the body have not arrived; infinitely many: nobody knows.
+
+        Raises ValueError where its chunks are broken.
+        """
+        if self._chunked is not None and self.body_bytes == inf:
+            end = self._chunked.find_end(self.received)
+            self.body_bytes = inf if end is None else end - self.head_bytes
+        return max(0, self.head_bytes + self.body_bytes - len(self.received))
+
+    def take_request(self) -> None:
+        """Take what has arrived of the request, for a thread; the next request's bytes stay."""
+        self.sent_bytes = 0
+        end = min(self.head_bytes + self.body_bytes, len(self.received))
+        self.taken_bytes = int(end)
+        self.body_is_missing = end < self.head_bytes + self.body_bytes
+        with memoryview(self.received) as view:
+            self.body = bytes(view[self.head_bytes : self.taken_bytes])
+        del self.received[: self.taken_bytes]
+
+    def give_back(self, data: bytes) -> None:
+        """Take back what was read behind the end of the request: it belongs to the next one."""
+        self.received[:0] = data
+        self.taken_bytes -= len(data)
+
+    def discard_request(self) -> bool:
+        """Throw away what has arrived; True if that was one request, whole, and no more."""
+        is_whole = False
+        if self.taken_bytes:
+            is_whole = not self.body_is_missing and not self.received
+        elif self.head is not None:
+            with suppress(ValueError, OSError):
+                is_whole = self._discard_missing(self.missing_bytes())
+        self.received.clear()
+        self.begin_again()
+        return is_whole
+
+    def _discard_missing(self, missing_bytes: float) -> bool:
+        if missing_bytes == 0:
+            return len(self.received) == self.head_bytes + self.body_bytes
+        while 0 < missing_bytes < inf:
+            count = self.discard(int(min(missing_bytes, len(_WASTE))))
+            missing_bytes = missing_bytes - count if count else inf
+        return missing_bytes == 0
+
+    def discard(self, most: int = len(_WASTE)) -> int:
+        """Throw away up to `most` bytes that arrive; returns how many, 0 at the client's end."""
+        return self.sock.recv_into(_WASTE, most, _DROP)
+
+    def receive(self, size: int, until_s: float) -> bytes:
+        """Read for a thread, waiting until then; raises TimeoutError if nothing comes.
+
+        Of a `size` that a client has announced no more is set aside than a piece.
+        """
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        while True:
+            with suppress(BlockingIOError):
+                data = self.sock.recv(min(size, _PIECE_BYTES))
+                self.streamed_bytes += len(data)
+                return data
+            left_s = until_s - monotonic()
+            if left_s <= 0 or not poll.poll(left_s * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, "the client does not send its request")
+
+    def has_gone(self) -> bool:
+        """Tell whether the client has closed its connection, or its half of it."""
+        if self.has_ended or not hasattr(select, "POLLRDHUP"):
+            return self.has_ended
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    def tell_to_continue(self) -> None:
+        """Tell a client that waits for it, once, to send its body (RFC 9110, section 10.1.1)."""
+        if self.head is not None and self.head.wants_continue and not self.was_told_to_continue:
+            self.was_told_to_continue = True
+            with suppress(OSError):
+                self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def send(self, data: bytes) -> int:
+        """Send a few bytes at once."""
+        return self.sock.send(data)
+
+    def sendall(self, data: Any) -> None:
+        """Keep an answer's bytes for `flush`; raises OSError where the client does not read."""
         self.unsent += data
-        if not is_waiting:
-            self.send_more()
+        if len(self.unsent) > _PIECE_BYTES and self.flush() is None:
+            raise BrokenPipeError(errno.EPIPE, "the client has gone")
         if len(self.unsent) > MAX_UNSENT_BYTES:
             raise BrokenPipeError(errno.EPIPE, "the client does not read its answers")
 
-    def send_more(self) -> bool:
-        """Send what the client takes now; True if nothing is left. Raises OSError if it is gone."""
+    def flush(self) -> bool | None:
+        """Send what the client takes now; True if that is all, None if the client has gone."""
         sent = 0
-        with memoryview(self.unsent) as view, suppress(BlockingIOError):
-            while sent < len(view):
-                sent += self.send(view[sent:])
+        try:
+            with memoryview(self.unsent) as view, suppress(BlockingIOError):
+                while sent < len(view):
+                    sent += self.sock.send(view[sent:])
+        except OSError:
+            return None
         del self.unsent[:sent]
+        self.sent_bytes += sent
         return not self.unsent
 
+    def end_sending(self) -> None:
+        """Tell the client that nothing more comes; raises OSError if it has gone."""
+        self.sock.shutdown(socket.SHUT_WR)
 
-class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
-    """A connection whose next request is collected before a thread is given to it."""
-
-    def __init__(
-        self, cfg: Any, sock: socket.socket, client: Any, server: Any,
-        linger: Callable[["Connection"], None],
-    ) -> None:  # fmt: skip
-        # Asking `sock` for its family and type would cost more than the rest of this.
-        family = socket.AF_INET6 if len(client) == 4 else socket.AF_INET
-        timed = TimedSocket(family, socket.SOCK_STREAM, 0, fileno=sock.detach())
-        super().__init__(cfg, timed, client, server)
-        # The first bytes are always there when a thread gets this connection.
-        self.data_ready = True
-        self.is_predicting = False
-        self.is_browsing = False
-        self.is_watched = False
-        self.cost_bytes = 0
-        self.began_s = 0.0
-        self.expires_s = inf
-        self._linger = linger
-        self._received = bytearray()
-        self._head_bytes = 0
-        self._searched = 0
-        self._extra_bytes = 0
-
-    @property
-    def held_bytes(self) -> int:
-        """How much of the next request has arrived and not been handed on."""
-        return len(self._received)
-
-    @property
-    def has_head(self) -> bool:
-        """Whether the next request's head has arrived, or is too long to be one."""
-        return self._head_bytes > 0 or len(self._received) > MAX_HEAD_BYTES
-
-    @property
-    def is_prediction(self) -> bool:
-        """Whether the next request asks for work on a picture."""
-        return _PREDICTION.match(self._received) is not None
-
-    @property
-    def is_probe(self) -> bool:
-        """Whether the next request asks how the service is."""
-        return _PROBE.match(self._received) is not None
-
-    def collect(self) -> bool:
-        """Read what has arrived without waiting; False if the client has closed."""
-        data = self.sock.recv(MAX_HEAD_BYTES)
-        self._received += data
-        if not self._head_bytes:
-            end = self._received.find(_HEAD_END, max(0, self._searched - 3))
-            self._searched = len(self._received)
-            self._head_bytes = end + len(_HEAD_END) if end != -1 else 0
-        return bool(data)
-
-    def discard(self) -> bool:
-        """Throw away what has arrived of this request; True if that was all of it, and no more.
-
-        Then the connection may be used for the next one.
-        """
-        missing_bytes = self.missing_bytes()
-        with suppress(OSError):
-            while 0 < missing_bytes < inf:
-                count = self.sock.recv_into(WASTE, min(int(missing_bytes), len(WASTE)), DROP)
-                missing_bytes = missing_bytes - count if count else inf
-        is_whole = missing_bytes == 0 and self._extra_bytes == 0
-        self._received.clear()
-        self._head_bytes = self._searched = 0
-        return is_whole
-
-    def missing_bytes(self) -> float:
-        """Tell how much of the body has not arrived; infinity where only reading on will tell."""
-        head = bytes(self._received[: self._head_bytes])
-        if _CHUNKED.search(head):
-            # Where it ends is for the parser to say; until then nothing may follow on it.
-            self._extra_bytes = 1
-            return 0 if self._received.endswith(_LAST_CHUNK) else inf
-        length = _CONTENT_LENGTH.search(head)
-        body_bytes = int(length[1]) if length else 0
-        missing_bytes = self._head_bytes + body_bytes - len(self._received)
-        self._extra_bytes = max(0, -missing_bytes)
-        return max(0, missing_bytes)
-
-    def init(self) -> None:
-        """Hand what was collected to Gunicorn's parser; runs in the request's thread."""
-        super().init()
-        if self._received:
-            self.parser.unreader.unread(bytes(self._received))
-            self._received.clear()
-        self._head_bytes = self._searched = 0
-
-    def close(self, graceful: bool = False) -> None:
-        """Close; gracefully means to go on reading until the client has seen the answer."""
-        if graceful:
-            self._linger(self)
-        else:
-            super().close()
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()

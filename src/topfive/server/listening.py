@@ -9,7 +9,7 @@ import struct
 from contextlib import suppress
 from typing import Any
 
-# A connection that is half open when newcomers are shut out becomes whole within this time, unless
+# A connection that is half open when new ones are refused becomes whole within this time, unless
 # its network is slow indeed.
 HANDSHAKE_S = 0.2
 
@@ -36,11 +36,11 @@ def keep_send_buffers_small(listener: Any) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
-def shut_out_newcomers(listener: Any) -> None:
+def refuse_new_connections(listener: Any) -> None:
     """Let no further connection begin here, in any process; those begun can still be accepted.
 
     The kernel resets what is queued when a listening socket closes, so its queue must be empty by
-    then. A client that is shut out asks again by itself, a second later, and is refused.
+    then. A client that is refused asks again by itself, a second later, and is refused.
     Where the kernel knows no such filters nothing changes.
     """
     instructions = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))

@@ -1,34 +1,51 @@
-"""Failures told from below the app, to clients whose requests never reach it."""
+"""How a refusal is written that never reaches the app, and how it is noted."""
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from time import monotonic
 
 from topfive.errors import FAILURES, Failure, Overloaded
 from topfive.server.connection import Connection
-from topfive.server.lingering import Lingering
-from topfive.service import Answered, Service
+from topfive.server.http import Head
+from topfive.server.upload import Work
+from topfive.telemetry.access import AccessLog, AccessRecord
 
 _ID_BYTES = 16
 # As long as an id, so that the body's length is right.
 _ID_PLACE = b"{" * (2 * _ID_BYTES)
 
+HeadersOf = Callable[[str], Mapping[str, str]]
 
-def refusal(failure: Failure, is_kept: bool = False) -> tuple[str, bytes]:
+
+def refusal(
+    failure: Failure, headers: Mapping[str, str] | None = None, *, is_kept: bool = False
+) -> tuple[str, bytes]:
     """Write a whole HTTP response that tells of a failure; returns the request's id, and it.
 
     The connection is announced to close unless `is_kept`.
     """
     request_id = os.urandom(_ID_BYTES).hex()
-    template = _template(failure.code, failure.detail, failure.retry_after_s, is_kept)
+    template = _template(
+        failure.code,
+        failure.detail,
+        failure.retry_after_s,
+        tuple((headers or {}).items()),
+        is_kept,
+    )
     return request_id, template.replace(_ID_PLACE, request_id.encode())
 
 
 @lru_cache(maxsize=128)
-def _template(code: str, detail: str, retry_after_s: int | None, is_kept: bool) -> bytes:
+def _template(
+    code: str,
+    detail: str,
+    retry_after_s: int | None,
+    headers: tuple[tuple[str, str], ...],
+    is_kept: bool,
+) -> bytes:
     """Write a response with a place for the request's id; thousands a second may be the same."""
     kind = FAILURES[code]
     problem = {
@@ -40,53 +57,57 @@ def _template(code: str, detail: str, retry_after_s: int | None, is_kept: bool) 
         "request_id": _ID_PLACE.decode(),
     }
     body = json.dumps(problem, separators=(",", ":"))
-    wait = "" if retry_after_s is None else f"Retry-After: {retry_after_s}\r\n"
-    head = (
-        f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}\r\n"
-        f"Connection: {'keep-alive' if is_kept else 'close'}\r\n"
-        f"Content-Type: application/problem+json\r\n{wait}"
-        f"X-Request-ID: {_ID_PLACE.decode()}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return (head + body).encode()
+    lines = [
+        f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}",
+        f"Connection: {'keep-alive' if is_kept else 'close'}",
+        "Content-Type: application/problem+json",
+        *(f"{name}: {value}" for name, value in headers),
+        *([] if retry_after_s is None else [f"Retry-After: {retry_after_s}"]),
+        f"X-Request-ID: {_ID_PLACE.decode()}",
+        f"Content-Length: {len(body)}",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
 
 
 class Refusals:
-    """Refuses requests from the main loop, and keeps account of it."""
+    """Writes refusals and counts them; `headers_of` an origin are those of the app."""
 
-    def __init__(self, service: Service, lingering: Lingering) -> None:
-        self._service = service
-        self._lingering = lingering
-        self._turned_away = 0
+    def __init__(self, access_log: AccessLog, headers_of: HeadersOf) -> None:
+        self._access_log = access_log
+        self._headers_of = headers_of
+        self._overloaded = 0
 
-    def refuse(self, conn: Connection, failure: Failure) -> None:
-        """Tell a client of a failure and close."""
-        route = "/predict" if conn.is_prediction else "unknown"
-        with suppress(OSError):
-            conn.sock.send(self.answer(route, failure, conn.began_s))
-        self._lingering.begin(conn)
-
-    def turn_away(self, conn: Connection, failure: Failure, may_keep: bool) -> bool:
-        """Tell a client of a failure at the least cost; False if its connection is closed."""
-        self._turned_away += 1
-        is_kept = conn.discard() and may_keep
-        with suppress(OSError):
-            conn.sock.send(refusal(failure, is_kept)[1])
-        if not is_kept:
-            self._lingering.begin(conn)
-        return is_kept
-
-    def answer(self, route: str, failure: Failure, began_s: float) -> bytes:
-        """Write the response that tells of a failure, and its line in the log."""
-        request_id, response = refusal(failure)
-        method = "POST" if route == "/predict" else "unknown"
-        duration_ms = (monotonic() - began_s) * 1000
-        self._service.record(
-            Answered(route, method, failure.status, failure.code, request_id, duration_ms)
-        )
+    def write(
+        self, conn: Connection, head: Head | None, failure: Failure, *, is_kept: bool
+    ) -> bytes:
+        """Write the response that tells a client of a failure, and note it."""
+        headers = self._headers_of(head.origin if head else "")
+        request_id, response = refusal(failure, headers, is_kept=is_kept)
+        if isinstance(failure, Overloaded):
+            # A line in the log for each would cost more than refusing them.
+            self._overloaded += 1
+        else:
+            self.note(conn, head, failure, request_id)
         return response
 
+    def note(
+        self, conn: Connection, head: Head | None, failure: Failure, request_id: str = ""
+    ) -> None:
+        """Note a failure of which its client is told, or cannot be told any more."""
+        is_prediction = head is not None and head.work is Work.PREDICTION
+        self._access_log.record(
+            AccessRecord(
+                "/predict" if is_prediction else "unknown",
+                "POST" if is_prediction else "unknown",
+                failure.status,
+                failure.code,
+                request_id or os.urandom(_ID_BYTES).hex(),
+                (monotonic() - conn.began_s) * 1000,
+            )
+        )
+
     def report(self) -> None:
-        """Log how many were turned away: a line for each would cost more than refusing them."""
-        if self._turned_away:
-            self._service.record_turned_away(self._turned_away, Overloaded.code)
-            self._turned_away = 0
+        """Log and count those that were refused because no queue slot was free."""
+        count, self._overloaded = self._overloaded, 0
+        if count:
+            self._access_log.record_load_shed(count, Overloaded.code)

@@ -7,8 +7,8 @@ from pathlib import Path
 from shutil import disk_usage, rmtree
 from tempfile import mkdtemp
 
-from topfive.admission.ratelimit import SCHEME, SharedCounters
 from topfive.errors import OperatorError
+from topfive.ratelimit.counters import SCHEME, SharedCounters
 from topfive.settings import Settings
 from topfive.telemetry.metric_files import prepare_files
 

@@ -23,7 +23,7 @@ SENTENCES = {
     "model_degraded": "{serving} answers in place of {model}: {reason}",
     "model_unavailable": "No model answers: {reason}",
     "fallback_refused": "The fallback model {model} could not be loaded: {reason}",
-    "turned_away": "{count} uploads were refused before they were read: {code}",
+    "load_shed": "{count} uploads were refused before they were read: {code}",
     "rate_limit_store_down": "The rate limit's store fails ({kind}): until it is back, no client "
     "is limited.",
     "rate_limit_store_back": "The rate limit's store is back: limits hold again.",

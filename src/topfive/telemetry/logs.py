@@ -75,12 +75,12 @@ def _log_uncaught(
         get_logger().error("unforeseen_error", kind=kind.__name__, exc_info=exc_info)
 
 
-def put_on_lines(**fields: str) -> None:
-    """Put `fields` on every line that this thread logs, until `clear_lines`."""
+def bind_log_fields(**fields: str) -> None:
+    """Put `fields` on every line that this thread logs, until `clear_log_fields`."""
     structlog.contextvars.bind_contextvars(**fields)
 
 
-def clear_lines() -> None:
+def clear_log_fields() -> None:
     """Put nothing more on this thread's lines."""
     structlog.contextvars.clear_contextvars()
 

@@ -49,7 +49,7 @@ def note_asked_to_end(folder: Path, pid: int) -> None:
     (folder / f"asked_{pid}").touch()
 
 
-def close_account(folder: Path, pid: int) -> None:
+def retire_worker_files(folder: Path, pid: int) -> None:
     """Add what an ended worker counted to what others before it did, and delete its files."""
     with _locked(folder, fcntl.LOCK_EX):
         for kind in ("counter", "histogram"):
@@ -62,9 +62,9 @@ def close_account(folder: Path, pid: int) -> None:
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
+def _locked(folder: Path, operation: int) -> Iterator[None]:
     with (folder / _LOCK_FILE).open("ab") as file:
-        fcntl.flock(file, how)
+        fcntl.flock(file, operation)
         yield
 
 

@@ -14,6 +14,7 @@ from topfive.errors import OperatorError
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,11 @@ class Trace(Protocol):
 class Traces(Protocol):
     """Where traces go."""
 
-    def begin(self, traceparent: str) -> Trace:
-        """Begin a request's part of the trace that its caller names, or of a new one."""
+    def begin(self, traceparent: str, age_s: float = 0.0) -> Trace:
+        """Begin a request's part of the trace that its caller names, or of a new one.
+
+        The request came `age_s` seconds ago.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ _UNTRACED = UntracedRequest()
 class NoTraces:
     """Stands in where no traces are sent: the caller's trace id still reaches the log."""
 
-    def begin(self, traceparent: str) -> Trace:
+    def begin(self, traceparent: str, _age_s: float = 0.0) -> Trace:
         """Keep the caller's trace id."""
         caller = parse_traceparent(traceparent) if traceparent else None
         return UntracedRequest(caller.trace_id) if caller else _UNTRACED
@@ -127,9 +131,9 @@ class OpenTelemetryTraces:
         self._api = trace
         self._tracer = tracer
 
-    def begin(self, traceparent: str) -> Trace:
-        """Begin the request's span below the caller's."""
-        began_ns = time_ns()
+    def begin(self, traceparent: str, age_s: float = 0.0) -> Trace:
+        """Begin the request's span below the caller's, `age_s` seconds ago."""
+        began_ns = time_ns() - int(age_s * _NS_PER_S)
         span = self._tracer.start_span(
             "request",
             context=self._below(parse_traceparent(traceparent)),

@@ -6,7 +6,6 @@ import click
 import torch
 from PIL import Image
 
-from topfive.bundles.manifest import InputSection
 from topfive.bundles.store import demo_root, open_bundle
 from topfive.errors import WeightsRefused
 from topfive.training import digits
@@ -37,9 +36,7 @@ def write_digits_bundle(trained: digits.TrainedDigits, root: Path) -> Path:
         version=_VERSION,
         architecture=digits.ARCHITECTURE,
         architecture_options=digits.ARCHITECTURE_OPTIONS,
-        input=InputSection(
-            resize=recipe.resize, crop=recipe.crop, mean=recipe.mean, std=recipe.std
-        ),
+        input=recipe,
         labels=digits.LABELS,
         source="scikit-learn load_digits, trained by topfive.training.demo",
         golden=trained.samples[_GOLDEN_SAMPLE].resize(side, Image.Resampling.BILINEAR),

@@ -19,7 +19,8 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from topfive.engines.torchvision_models import build_module
-from topfive.images.preprocess import InputRecipe, preprocess
+from topfive.images.preprocess import preprocess
+from topfive.input_recipe import InputRecipe
 from topfive.training.checkpoints import StateDict
 from topfive.training.weights import convert_to_half
 

@@ -21,7 +21,6 @@ from topfive.bundles.manifest import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
     GoldenSection,
-    InputSection,
     Manifest,
 )
 from topfive.bundles.store import hash_file
@@ -29,6 +28,7 @@ from topfive.engines.contract import EngineSource
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import WeightsRefused
+from topfive.input_recipe import InputRecipe
 from topfive.training.checkpoints import StateDict
 from topfive.training.reference import write_reference
 from topfive.training.weights import convert_to_half
@@ -41,7 +41,7 @@ class BundlePlan:
     name: str
     version: str
     architecture: str
-    input: InputSection
+    input: InputRecipe
     labels: tuple[str, ...]
     source: str
     golden: Image.Image

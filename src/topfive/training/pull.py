@@ -12,7 +12,7 @@ from topfive.bundles.labels import hash_labels, read_labels, require_count
 from topfive.bundles.official import IMAGENET_CLASSES, OfficialWeights, official_weights
 from topfive.bundles.source import content_version, hash_weights, is_url, shown
 from topfive.bundles.store import find_bundle
-from topfive.catalog.wanted import ModelOptions, Wanted, resolve
+from topfive.catalog.desired import DesiredBundle, ModelOptions, resolve
 from topfive.engines.architectures import require_known
 from topfive.engines.torchvision_models import import_torchvision
 from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
@@ -31,49 +31,49 @@ def pull_bundle(options: ModelOptions) -> Path:
     WeightsUnreachable or BundleMissing if they cannot be fetched or written now.
     """
     require_known(options.model)
-    wanted = resolve(options)
+    desired = resolve(options)
     try:
         options.models_dir.mkdir(parents=True, exist_ok=True)
         # Several workers or machines may share the directory: one of them does the work.
         with FileLock(options.models_dir / ".pull.lock"):
-            return _pull(options, wanted)
+            return _pull(options, desired)
     except OSError as error:
         raise _unwritable(options.models_dir, error) from error
     except SafetensorError as error:
         raise BundleMissing(f"The bundle cannot be written: {error}") from error
 
 
-def _pull(options: ModelOptions, wanted: Wanted) -> Path:
-    present = find_bundle(options.models_dir, wanted.name, wanted.is_made_as)
+def _pull(options: ModelOptions, desired: DesiredBundle) -> Path:
+    present = find_bundle(options.models_dir, desired.name, desired.is_made_as)
     if present is not None:
         return present
     with TemporaryDirectory(dir=options.models_dir, prefix=".fetching-") as folder:
-        file = _obtain_file(options, wanted, Path(folder))
+        file = _obtain_file(options, desired, Path(folder))
         weights_sha256 = hash_weights(file)
-        state_dict, classes = fit_architecture(load_state_dict(file), wanted.architecture)
-    labels = _labels(options.labels_file, wanted, classes)
+        state_dict, classes = fit_architecture(load_state_dict(file), desired.architecture)
+    labels = _labels(options.labels_file, desired, classes)
     plan = BundlePlan(
-        name=wanted.name,
-        version=_version(wanted, weights_sha256, labels),
-        architecture=wanted.architecture,
-        input=wanted.input,
+        name=desired.name,
+        version=_version(desired, weights_sha256, labels),
+        architecture=desired.architecture,
+        input=desired.input,
         labels=labels,
-        source=wanted.source,
-        golden=draw_golden_picture(wanted.input.crop),
-        metrics=_official_metrics(wanted.official) if wanted.is_official else {},
+        source=desired.source,
+        golden=draw_golden_picture(desired.input.crop),
+        metrics=_official_metrics(desired.official) if desired.is_official else {},
     )
     return write_bundle(plan, state_dict, options.models_dir)
 
 
-def _obtain_file(options: ModelOptions, wanted: Wanted, folder: Path) -> Path:
+def _obtain_file(options: ModelOptions, desired: DesiredBundle, folder: Path) -> Path:
     """Return a weights file, fetched into `folder` if it is not local."""
     if options.weights and not is_url(options.weights):
         return Path(options.weights)
     if not options.weights:
-        official = wanted.official or official_weights(options.model)
+        official = desired.official or official_weights(options.model)
         return fetch_weights(official.url, folder, official.sha256_prefix)
     path = fetch_weights(options.weights, folder)
-    if wanted.official and not hash_weights(path).startswith(wanted.official.sha256_prefix):
+    if desired.official and not hash_weights(path).startswith(desired.official.sha256_prefix):
         raise WeightsRefused(
             f"TOPFIVE_MODEL_NAME={options.name} is the name of an official model, and what "
             f"{shown(options.weights)} gives are not its weights. Choose another name."
@@ -81,13 +81,13 @@ def _obtain_file(options: ModelOptions, wanted: Wanted, folder: Path) -> Path:
     return path
 
 
-def _version(wanted: Wanted, weights_sha256: str, labels: tuple[str, ...]) -> str:
-    if wanted.is_official and wanted.official:
-        return wanted.official.version
-    return content_version(weights_sha256, hash_labels(labels), wanted.input)
+def _version(desired: DesiredBundle, weights_sha256: str, labels: tuple[str, ...]) -> str:
+    if desired.is_official and desired.official:
+        return desired.official.version
+    return content_version(weights_sha256, hash_labels(labels), desired.input)
 
 
-def _labels(labels_file: Path | None, wanted: Wanted, classes: int) -> tuple[str, ...]:
+def _labels(labels_file: Path | None, desired: DesiredBundle, classes: int) -> tuple[str, ...]:
     if labels_file is not None:
         labels = read_labels(labels_file)
         require_count(labels, classes)
@@ -97,7 +97,7 @@ def _labels(labels_file: Path | None, wanted: Wanted, classes: int) -> tuple[str
             f"The weights have {classes} classes, not ImageNet's {IMAGENET_CLASSES}. Set "
             "TOPFIVE_LABELS (--labels) to a text file with one name a line."
         )
-    official = wanted.official or official_weights(wanted.architecture)
+    official = desired.official or official_weights(desired.architecture)
     return tuple(_torchvision_meta(official)["categories"])
 
 

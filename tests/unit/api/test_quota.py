@@ -2,7 +2,7 @@
 
 import pytest
 
-from topfive.api.quota import caller_bucket
+from topfive.api.quota import rate_limit_key
 
 DIGEST = "ab" * 32
 
@@ -23,7 +23,7 @@ DIGEST = "ab" * 32
 )
 def test_these_are_one_caller(one, other):
     """Neither ports nor further addresses of one customer make a further quota."""
-    assert caller_bucket(one, None, False) == caller_bucket(other, None, False)
+    assert rate_limit_key(one, None, False) == rate_limit_key(other, None, False)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_these_are_one_caller(one, other):
 )
 def test_these_are_two_callers(one, other):
     """Whoever has an address, or a network, of their own has a quota of their own."""
-    assert caller_bucket(one, None, False) != caller_bucket(other, None, False)
+    assert rate_limit_key(one, None, False) != rate_limit_key(other, None, False)
 
 
 def test_a_good_key_counts_for_itself():
     """Its holder may come from anywhere; a wrong key counts apart from others at its address."""
     address, elsewhere = "198.51.100.7", "198.51.100.8"
-    assert caller_bucket(address, DIGEST, True) == caller_bucket(elsewhere, DIGEST, True)
-    buckets = {caller_bucket(address, *key) for key in ((DIGEST, True), (None, True))}
-    assert len(buckets | {caller_bucket(address, None, False)}) == 3
+    assert rate_limit_key(address, DIGEST, True) == rate_limit_key(elsewhere, DIGEST, True)
+    keys = {rate_limit_key(address, *key) for key in ((DIGEST, True), (None, True))}
+    assert len(keys | {rate_limit_key(address, None, False)}) == 3

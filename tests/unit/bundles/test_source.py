@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from topfive.bundles import source
-from topfive.bundles.manifest import InputSection, check_name
+from topfive.bundles.manifest import check_name
 from topfive.bundles.official import OFFICIAL_NAMES
 from topfive.bundles.source import (
     check_weights,
@@ -16,8 +16,9 @@ from topfive.bundles.source import (
     is_url,
 )
 from topfive.errors import WeightsRefused
+from topfive.input_recipe import InputRecipe
 
-RECIPE = InputSection(resize=64, crop=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+RECIPE = InputRecipe(resize=64, crop=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def test_a_url_is_its_own_source():

@@ -39,7 +39,7 @@ def make(tiny_bundle):
 
 
 def test_nothing_serves_at_first():
-    """Until a model is published there is none, and callers are told when to ask again."""
+    """Until a model is activated there is none, and callers are told when to ask again."""
     catalog = Catalog("tiny")
     assert catalog.state.serving is None
     assert catalog.state.reason
@@ -48,11 +48,11 @@ def test_nothing_serves_at_first():
     assert refusal.value.retry_after_s == 10
 
 
-def test_a_published_model_is_leased(make):
-    """The wanted model serves with no reason to tell, by its name and version or by neither."""
+def test_an_activated_model_is_leased(make):
+    """The desired model serves with no reason to tell, by its name and version or by neither."""
     catalog, classifier = Catalog("tiny"), make()
-    catalog.publish(classifier)
-    assert catalog.state.is_wanted
+    catalog.activate(classifier)
+    assert catalog.state.is_desired
     assert catalog.state.reason is None
     for named in ((None, None), ("tiny", None), (None, "1"), ("tiny", "1")):
         with catalog.lease(*named) as leased:
@@ -65,7 +65,7 @@ def test_a_published_model_is_leased(make):
 def test_what_is_not_served_is_not_found(make, named):
     """Another name or version is refused, never answered by the wrong model."""
     catalog = Catalog("tiny")
-    catalog.publish(make())
+    catalog.activate(make())
     with pytest.raises(ModelNotFound) as refusal, catalog.lease(*named):
         pytest.fail("the wrong model was leased")
     assert "other" not in refusal.value.detail
@@ -82,36 +82,36 @@ def test_an_unknown_model_is_not_found_even_before_loading():
 
 
 def test_a_fallback_serves_but_does_not_pretend(make):
-    """A stand-in answers those who name no model; who names the wanted one is told to wait."""
-    catalog, stand_in = Catalog("wanted"), make("stand-in")
-    catalog.publish_fallback(stand_in, "Its weights are not here.")
+    """A stand-in answers those who name no model; who names the desired one is told to wait."""
+    catalog, stand_in = Catalog("desired"), make("stand-in")
+    catalog.activate_fallback(stand_in, "Its weights are not here.")
     state = catalog.state
-    assert (state.serving, state.is_wanted) == (stand_in, False)
+    assert (state.serving, state.is_desired) == (stand_in, False)
     assert state.reason == "Its weights are not here."
     for named in (None, "stand-in"):
         with catalog.lease(named, None) as leased:
             assert leased is stand_in
-    with pytest.raises(ModelUnavailable), catalog.lease("wanted", None):
-        pytest.fail("the stand-in was leased as the wanted model")
+    with pytest.raises(ModelUnavailable), catalog.lease("desired", None):
+        pytest.fail("the stand-in was leased as the desired model")
 
 
-def test_the_wanted_model_takes_over_from_the_fallback(make):
-    """Once the wanted model is there it serves, and the stand-in is closed."""
-    catalog, stand_in, wanted = Catalog("wanted"), make("stand-in"), make("wanted")
-    catalog.publish_fallback(stand_in, "not yet")
-    catalog.publish(wanted)
-    assert catalog.state.serving is wanted
+def test_the_desired_model_takes_over_from_the_fallback(make):
+    """Once the desired model is there it serves, and the stand-in is closed."""
+    catalog, stand_in, desired = Catalog("desired"), make("stand-in"), make("desired")
+    catalog.activate_fallback(stand_in, "not yet")
+    catalog.activate(desired)
+    assert catalog.state.serving is desired
     assert catalog.state.reason is None
-    assert (stand_in.engine.closed, wanted.engine.closed) == (1, 0)
+    assert (stand_in.engine.closed, desired.engine.closed) == (1, 0)
 
 
 def test_a_replaced_classifier_closes_after_its_last_lease(make):
     """What still works is not closed under its hands; the last one out closes it, once."""
     catalog, former, later = Catalog("tiny"), make(), make(version="2")
-    catalog.publish(former)
+    catalog.activate(former)
     with catalog.lease(None, None) as first:
         with catalog.lease(None, None):
-            catalog.publish(later)
+            catalog.activate(later)
             assert first is former
             assert former.engine.closed == 0
             with catalog.lease(None, None) as newest:
@@ -121,18 +121,18 @@ def test_a_replaced_classifier_closes_after_its_last_lease(make):
     assert later.engine.closed == 0
 
 
-def test_publishing_what_serves_already_closes_nothing(make):
+def test_activating_what_serves_already_closes_nothing(make):
     """Publishing the same classifier again leaves it at work."""
     catalog, classifier = Catalog("tiny"), make()
-    catalog.publish(classifier)
-    catalog.publish(classifier)
+    catalog.activate(classifier)
+    catalog.activate(classifier)
     assert classifier.engine.closed == 0
 
 
 def test_a_lease_comes_back_after_an_error(make):
     """Work that fails gives back its lease."""
     catalog = Catalog("tiny")
-    catalog.publish(make())
+    catalog.activate(make())
     with pytest.raises(ZeroDivisionError), catalog.lease(None, None):
         raise ZeroDivisionError
     assert catalog.lease_count == 0
@@ -141,7 +141,7 @@ def test_a_lease_comes_back_after_an_error(make):
 def test_closing_stops_serving_and_waits_for_leases(make):
     """After closing nothing is leased; what still works closes when it is done."""
     catalog, classifier = Catalog("tiny"), make()
-    catalog.publish(classifier)
+    catalog.activate(classifier)
     with catalog.lease(None, None):
         catalog.close()
         assert classifier.engine.closed == 0
@@ -157,27 +157,27 @@ def test_a_model_that_comes_after_closing_does_not_serve(make):
     """A load that was under way when the catalog closed brings nothing back to life."""
     catalog, late = Catalog("tiny"), make()
     catalog.close()
-    catalog.publish(late)
+    catalog.activate(late)
     assert catalog.state.serving is None
     assert late.engine.closed == 1
 
 
 def test_a_reason_is_told_only_while_the_model_is_missing(make):
-    """An explanation stands until the wanted model serves, and never after."""
+    """An explanation stands until the desired model serves, and never after."""
     catalog = Catalog("tiny")
     catalog.explain("It is being fetched.")
     assert catalog.state.reason == "It is being fetched."
-    catalog.publish(make())
+    catalog.activate(make())
     catalog.explain("Too late.")
     assert catalog.state.reason is None
-    assert catalog.state.is_wanted
+    assert catalog.state.is_desired
 
 
 def test_leases_and_swaps_may_race(make):
     """While models are swapped under load, no lease ever sees a closed one, and all close once."""
     catalog, done = Catalog("tiny"), Event()
     models = [make(version=str(number)) for number in range(50)]
-    catalog.publish(models[0])
+    catalog.activate(models[0])
 
     def work() -> int:
         closed_seen = 0
@@ -189,7 +189,7 @@ def test_leases_and_swaps_may_race(make):
     with ThreadPoolExecutor(6) as pool:
         working = [pool.submit(work) for _ in range(6)]
         for model in models[1:]:
-            catalog.publish(model)
+            catalog.activate(model)
         done.set()
         assert sum(one.result() for one in working) == 0
     assert [model.engine.closed for model in models] == [1] * 49 + [0]

@@ -1,7 +1,6 @@
 """Finding a model's bundle, and having it made."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from topfive.bundles.labels import format_labels
 from topfive.bundles.official import official_weights
 from topfive.bundles.source import given_source
 from topfive.catalog import loader
+from topfive.catalog.desired import ModelOptions, desired_name
 from topfive.catalog.loader import (
     LoadOptions,
     explain,
@@ -19,9 +19,7 @@ from topfive.catalog.loader import (
     locate_bundle,
     obtain_model,
     open_located,
-    pull_in_own_process,
 )
-from topfive.catalog.wanted import ModelOptions, wanted_name
 from topfive.engines import EngineOptions
 from topfive.errors import (
     BundleMissing,
@@ -35,7 +33,7 @@ from topfive.errors import (
 )
 from topfive.images.limits import ImageLimits
 
-HOW = LoadOptions(EngineOptions("openvino", "f32"), ImageLimits(), frozenset())
+LOAD_OPTIONS = LoadOptions(EngineOptions("openvino", "f32"), ImageLimits(), frozenset())
 
 
 @pytest.fixture
@@ -51,16 +49,16 @@ def _options(models_dir, model="tiny", weights="", labels=None):
 def test_a_directory_is_taken_as_it_is(tiny_folder, tmp_path):
     """A model with a slash is the path of a bundle, and its name is the manifest's."""
     assert locate_bundle(_options(tmp_path, str(tiny_folder))) == tiny_folder
-    assert wanted_name(_options(tmp_path, str(tiny_folder))) == "tiny"
+    assert desired_name(_options(tmp_path, str(tiny_folder))) == "tiny"
 
 
 def test_a_directory_without_a_manifest_is_called_by_its_own_name(tmp_path):
     """A path that holds no bundle still has a name to tell."""
-    assert wanted_name(_options(tmp_path, str(tmp_path / "birds"))) == "birds"
+    assert desired_name(_options(tmp_path, str(tmp_path / "birds"))) == "birds"
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "bundle.json").write_text("{", "utf-8")
-    assert wanted_name(_options(tmp_path, str(tmp_path / "broken"))) == "broken"
-    assert wanted_name(_options(tmp_path, "mobilenet_v2")) == "mobilenet_v2"
+    assert desired_name(_options(tmp_path, str(tmp_path / "broken"))) == "broken"
+    assert desired_name(_options(tmp_path, "mobilenet_v2")) == "mobilenet_v2"
 
 
 def test_a_bundle_on_disk_takes_no_shipped_ones_name(tiny_folder, tmp_path, monkeypatch):
@@ -148,76 +146,39 @@ def test_missing_weights_are_told(tmp_path):
 @pytest.mark.usefixtures("no_demo")
 def test_what_is_present_is_loaded(tiny_models, tmp_path):
     """A bundle that is there is checked and served; one that is not is an operator's error."""
-    classifier = load_present(_options(tiny_models), HOW)
+    classifier = load_present(_options(tiny_models), LOAD_OPTIONS)
     assert classifier.ref.name == "tiny"
     classifier.close()
     with pytest.raises(BundleMissing, match="no bundle of resnet50"):
-        load_present(_options(tmp_path, "resnet50"), HOW)
+        load_present(_options(tmp_path, "resnet50"), LOAD_OPTIONS)
 
 
 def test_a_directory_without_a_bundle_is_refused(tmp_path):
     """A path that holds no bundle is told as a damaged one."""
     with pytest.raises(BundleRefused):
-        load_present(_options(tmp_path, str(tmp_path / "nothing")), HOW)
+        load_present(_options(tmp_path, str(tmp_path / "nothing")), LOAD_OPTIONS)
 
 
 @pytest.mark.usefixtures("no_demo")
-def test_what_is_present_is_not_made_again(tiny_models, monkeypatch):
-    """Where the bundle is there, nothing is pulled."""
-    monkeypatch.setattr(loader, "pull_in_own_process", lambda _: pytest.fail("pulled"))
-    obtain_model(_options(tiny_models), HOW).close()
+def test_what_is_present_is_not_made_again(tiny_models):
+    """Where the bundle is there, none is made."""
+    obtain_model(_options(tiny_models), LOAD_OPTIONS, lambda _: pytest.fail("made")).close()
 
 
-def test_what_is_missing_is_made_first(birds, tmp_path, monkeypatch):
-    """Where the bundle is missing it is pulled, then loaded."""
+def test_what_is_missing_is_made_first(birds, tmp_path):
+    """Where the bundle is missing its provider makes it, then it is loaded."""
     options, made = birds
     aside = made.rename(tmp_path / "aside")
-    pulled = []
+    asked_for = []
 
-    def pull(asked: ModelOptions) -> None:
-        pulled.append(asked.model)
+    def provide(asked: ModelOptions) -> None:
+        asked_for.append(asked.model)
         aside.rename(made)
 
-    monkeypatch.setattr(loader, "pull_in_own_process", pull)
     # The copied graph is of another size than the recipe says: that it was opened is enough.
     with pytest.raises((EngineRefused, BundleRefused)):
-        obtain_model(options, HOW)
-    assert pulled == ["mobilenet_v2"]
-
-
-@pytest.mark.parametrize("is_shown", [True, False])
-def test_a_pull_that_fails_tells_what_it_raised(tmp_path, is_shown, capfd):
-    """Pulling runs in a process of its own, whose error comes back as it was, and only once."""
-    options = _options(tmp_path, "unheard_of", "https://example.org/a.pth", tmp_path / "labels.txt")
-    with pytest.raises(WeightsRefused, match=r"^There is no model 'unheard_of' to pull"):
-        pull_in_own_process(options, is_shown=is_shown)
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ("10%\r20%", "`topfive pull` ended with exit code -9. 20%"),
-        ("Traceback\nMemoryError\n", "`topfive pull` ended with exit code -9. MemoryError"),
-        ("", "`topfive pull` ended with exit code -9."),
-    ],
-)
-def test_a_pull_that_is_killed_is_tried_again(tmp_path, monkeypatch, said, reason):
-    """Without a report nobody knows what was wrong, so it may help to try again."""
-    done = subprocess.CompletedProcess([], -9, "", said)
-    monkeypatch.setattr(loader, "run_child", lambda *_, **__: done)
-    with pytest.raises(BundleMissing) as refused:
-        pull_in_own_process(_options(tmp_path, "mobilenet_v2"))
-    assert str(refused.value) == reason
-
-
-def test_without_torch_nothing_of_ones_own_is_waited_for(tmp_path, monkeypatch):
-    """An official bundle may yet be copied here; weights of one's own are never made into one."""
-    monkeypatch.setattr(loader, "find_spec", lambda _: None)
-    with pytest.raises(BundleMissing, match=r"requirements-torch\.txt"):
-        pull_in_own_process(_options(tmp_path, "mobilenet_v2"))
-    with pytest.raises(WeightsRefused, match=r"requirements-torch\.txt"):
-        pull_in_own_process(_options(tmp_path, "mobilenet_v2", "birds.pth"))
+        obtain_model(options, LOAD_OPTIONS, provide)
+    assert asked_for == ["mobilenet_v2"]
 
 
 @pytest.mark.parametrize(

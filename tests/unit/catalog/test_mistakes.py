@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.bundle_copies import copy_bundle
 from topfive.bundles.recipe import RecipeOptions
+from topfive.catalog.desired import ModelOptions
 from topfive.catalog.mistakes import find_mistakes
-from topfive.catalog.wanted import ModelOptions
 from topfive.engines import EngineOptions
 
 ENGINE = EngineOptions("openvino", "f32")

@@ -25,7 +25,7 @@ from topfive.images import decode as decode_module
 from topfive.images.decode import Decoded, decode
 from topfive.images.heic import is_installed
 from topfive.images.limits import ImageLimits
-from topfive.images.sniff import FORMATS, Sniffed, sniff
+from topfive.images.sniff import FORMATS, SniffedPicture, sniff
 
 # Pillow warns of odd metadata as it reads on; in the service that is not an error.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -408,7 +408,7 @@ def test_damaged_pictures_raise_only_failures(kind, changes, kept):
 
 def test_the_size_is_checked_again_by_the_decoder():
     """A picture larger than its header let see is refused before its pixels take memory."""
-    upload = Sniffed(pictures.png(100, 100), "PNG", None)
+    upload = SniffedPicture(pictures.png(100, 100), "PNG", None)
     with pytest.raises(ImageTooLarge, match="100 x 100"):
         decode(upload, ImageLimits(max_pixels=9999), NO_SHRINKING)
 
@@ -416,12 +416,12 @@ def test_the_size_is_checked_again_by_the_decoder():
 def test_only_the_sniffed_format_is_tried():
     """Bytes are never handed to the decoder of another format than the one sniffed."""
     with pytest.raises(InvalidImage, match="GIF"):
-        decode(Sniffed(pictures.png(), "GIF", None), LIMITS, NO_SHRINKING)
+        decode(SniffedPicture(pictures.png(), "GIF", None), LIMITS, NO_SHRINKING)
 
 
 def test_a_bomb_by_the_librarys_own_measure_is_too_large():
     """Where only the decoder sees how large a picture is, it is refused as too large."""
-    upload = Sniffed(pictures.forged_png(30_000, 30_000), "PNG", None)
+    upload = SniffedPicture(pictures.forged_png(30_000, 30_000), "PNG", None)
     with pytest.raises(ImageTooLarge):
         decode(upload, LIMITS, NO_SHRINKING)
 

@@ -22,7 +22,7 @@ from topfive.images import headers
 from topfive.images.decode import decode
 from topfive.images.headers import declared_size
 from topfive.images.limits import ImageLimits
-from topfive.images.sniff import Sniffed, sniff
+from topfive.images.sniff import SniffedPicture, sniff
 
 LIMITS = ImageLimits()
 
@@ -90,7 +90,7 @@ def test_a_gif_frame_counts_behind_other_blocks(before):
     assert declared_size(data, "GIF") == (300, 200)
     with pytest.raises(InvalidImage, match="damaged or cut off"):
         # The decoder agrees on the size: it says that data for so many pixels is missing.
-        decode(Sniffed(data, "GIF", (300, 200)), LIMITS, 64)
+        decode(SniffedPicture(data, "GIF", (300, 200)), LIMITS, 64)
 
 
 @pytest.mark.parametrize(

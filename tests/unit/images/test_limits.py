@@ -4,7 +4,7 @@ import pytest
 
 from topfive.errors import FileTooLarge, ImageTooLarge
 from topfive.images.limits import ImageLimits, decoding_bytes
-from topfive.images.sniff import FORMATS, Sniffed
+from topfive.images.sniff import FORMATS, SniffedPicture
 
 
 def test_defaults_are_the_promised_ones():
@@ -37,6 +37,6 @@ def test_decoding_is_never_thought_to_be_cheaper_than_its_result(image_format):
 
 def test_an_unknown_size_counts_as_the_largest():
     """A picture whose header does not tell its size is reserved the most it may be."""
-    unknown, known = Sniffed(b"", "TIFF", None), Sniffed(b"", "TIFF", (10, 20))
+    unknown, known = SniffedPicture(b"", "TIFF", None), SniffedPicture(b"", "TIFF", (10, 20))
     assert unknown.decoding_bytes(5000) == decoding_bytes("TIFF", 5000)
     assert known.decoding_bytes(5000) == decoding_bytes("TIFF", 200)

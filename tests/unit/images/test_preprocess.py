@@ -5,13 +5,14 @@ import pytest
 from PIL import Image
 
 from tests import pictures
-from topfive.images.preprocess import SHRINK_MARGIN, InputRecipe, preprocess
+from topfive.images.preprocess import SHRINK_MARGIN, least_side, preprocess
+from topfive.input_recipe import InputRecipe
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def _recipe(resize: int = 72, crop: int = 64, **options: str) -> InputRecipe:
-    return InputRecipe(resize, crop, MEAN, STD, **options)
+    return InputRecipe(resize=resize, crop=crop, mean=MEAN, std=STD, **options)
 
 
 @pytest.mark.parametrize(
@@ -60,25 +61,6 @@ def test_the_interpolation_is_the_recipes():
     assert {tuple(pixel) for pixel in results[0].reshape(-1, 3)} <= known
 
 
-@pytest.mark.parametrize(("resize", "crop"), [(63, 64), (64, 0), (0, 0), (10, -1)])
-def test_a_crop_must_fit_into_the_resized_side(resize, crop):
-    """A recipe that cannot be followed is refused when it is made."""
-    with pytest.raises(ValueError, match="crop"):
-        _recipe(resize, crop)
-
-
-def test_an_unknown_interpolation_is_refused():
-    """The message lists the interpolations there are."""
-    with pytest.raises(ValueError, match="bicubic"):
-        _recipe(interpolation="lanczos")
-
-
-def test_a_std_must_be_positive():
-    """A standard deviation of zero would divide by zero."""
-    with pytest.raises(ValueError, match="std"):
-        InputRecipe(72, 64, MEAN, (0.2, 0.0, 0.2))
-
-
 def test_the_least_side_leaves_a_margin():
     """A decoder may shrink only to a multiple of the resized side."""
-    assert _recipe(72, 64).least_side == 72 * SHRINK_MARGIN >= 144
+    assert least_side(_recipe(72, 64)) == 72 * SHRINK_MARGIN >= 144

@@ -45,7 +45,7 @@ def test_workers_and_slots_suit_the_machine(cpus, quota, memory_gib, workers, sl
     found = plan_sizing(_machine(cpus, int(memory_gib * GIB), quota), FREE)
     assert (found.workers, found.slots) == (workers, slots)
     assert found.queue == 16 * slots
-    assert found.threads == slots + found.queue + 32
+    assert found.threads == slots + 20
 
 
 @given(
@@ -77,13 +77,13 @@ def test_no_waiting_places_are_a_choice():
     """A queue of zero is a number like any other."""
     found = plan_sizing(_machine(4, 8 * GIB), SizingOptions(queue=0))
     assert found.queue == 0
-    assert found.threads == found.slots + 32
+    assert found.threads == found.slots + 20
 
 
 def test_everything_fixed_is_named_together():
     """All that was fixed is in the reason."""
     found = plan_sizing(_machine(4, GIB), SizingOptions(3, 2, 1))
-    assert (found.workers, found.slots, found.queue, found.threads) == (3, 2, 1, 35)
+    assert (found.workers, found.slots, found.queue, found.threads) == (3, 2, 1, 22)
     assert "workers, slots, queue fixed by settings" in found.reason
 
 
@@ -100,3 +100,9 @@ def test_the_reason_tells_what_was_seen():
     assert plan_sizing(_machine(4, GIB, 2.5), FREE).reason == (
         "4 CPUs allowed, a quota of 2.5 CPU; 1024 MB of memory; memory allows no more workers"
     )
+
+
+def test_threads_are_for_what_is_at_work():
+    """A longer queue needs no thread: what waits is no thread's."""
+    short, long = (plan_sizing(_machine(4, GIB), SizingOptions(queue=one)) for one in (1, 1000))
+    assert short.threads == long.threads == short.slots + 20

@@ -9,7 +9,7 @@ import pytest
 from topfive.server.listening import (
     SEND_BUFFER_BYTES,
     keep_send_buffers_small,
-    shut_out_newcomers,
+    refuse_new_connections,
 )
 
 
@@ -29,7 +29,7 @@ def connect(listener: socket.socket) -> socket.socket:
 def test_who_stands_in_line_is_still_served(listener: socket.socket) -> None:
     """Whoever connected before connections were refused is accepted, and heard, after it."""
     with connect(listener) as client:
-        shut_out_newcomers(listener)
+        refuse_new_connections(listener)
         client.sendall(b"hello")
         accepted, _address = listener.accept()
         with accepted:
@@ -38,16 +38,16 @@ def test_who_stands_in_line_is_still_served(listener: socket.socket) -> None:
             assert client.recv(5) == b"world"
 
 
-def test_newcomers_wait_outside(listener: socket.socket) -> None:
+def test_new_connections_wait(listener: socket.socket) -> None:
     """Nobody gets into the line any more, so closing it resets nobody."""
-    shut_out_newcomers(listener)
+    refuse_new_connections(listener)
     with pytest.raises(TimeoutError):
         connect(listener)
 
 
-def test_newcomers_are_refused_in_the_end(listener: socket.socket) -> None:
-    """Once it is closed, newcomers are told so at once."""
-    shut_out_newcomers(listener)
+def test_new_connections_are_refused_in_the_end(listener: socket.socket) -> None:
+    """Once it is closed, new clients are told so at once."""
+    refuse_new_connections(listener)
     address = listener.getsockname()
     listener.close()
     with pytest.raises(ConnectionRefusedError):

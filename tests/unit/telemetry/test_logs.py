@@ -10,11 +10,11 @@ import pytest
 
 from topfive.telemetry.logs import (
     LogOptions,
-    clear_lines,
+    bind_log_fields,
+    clear_log_fields,
     configure_logs,
     get_logger,
     log_what_python_reports,
-    put_on_lines,
 )
 
 
@@ -123,9 +123,9 @@ def test_details_of_pictures_stay_out(capsys, log_format):
 def test_every_line_of_a_request_has_its_id(capsys):
     """What libraries log while a request is answered can be found by the request's id."""
     configure_logs(LogOptions("info", "json"))
-    put_on_lines(request_id="abc")
+    bind_log_fields(request_id="abc")
     logging.getLogger("some.library").warning("odd")
-    clear_lines()
+    clear_log_fields()
     logging.getLogger("some.library").warning("later")
     odd, later = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert odd["request_id"] == "abc"

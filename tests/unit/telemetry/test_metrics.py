@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from topfive.errors import OperatorError
-from topfive.telemetry.metric_files import close_account, note_asked_to_end, prepare_files
+from topfive.telemetry.metric_files import note_asked_to_end, prepare_files, retire_worker_files
 from topfive.telemetry.traces import parse_traceparent
 
 
@@ -42,7 +42,7 @@ def test_what_ended_workers_counted_is_added_up(folder):
         write_counter(folder / f"counter_{pid}.db", 2)
         (folder / f"gauge_livesum_{pid}.db").touch()
         note_asked_to_end(folder, pid)
-        close_account(folder, pid)
+        retire_worker_files(folder, pid)
     assert sorted(path.name for path in folder.iterdir()) == ["counter_0.db", "lock"]
     assert read_counters(folder / "counter_0.db")["hits_total"] == 80
 
@@ -51,8 +51,8 @@ def test_only_workers_that_ended_unasked_are_restarts(folder):
     """Of one that was told to end and one that was not, one is counted."""
     assert read_counters(folder / "counter_0.db")["topfive_worker_restarts_total"] == 0
     note_asked_to_end(folder, 100)
-    close_account(folder, 100)
-    close_account(folder, 101)
+    retire_worker_files(folder, 100)
+    retire_worker_files(folder, 101)
     assert read_counters(folder / "counter_0.db")["topfive_worker_restarts_total"] == 1
 
 

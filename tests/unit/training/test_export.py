@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from topfive.bundles.manifest import InputSection
 from topfive.bundles.store import hash_file, list_manifests, open_bundle
 from topfive.classify.classifier import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import EngineRefused, WeightsRefused
 from topfive.images.limits import ImageLimits
+from topfive.input_recipe import InputRecipe
 from topfive.training import export
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
@@ -27,7 +27,7 @@ def _plan(**changes) -> BundlePlan:
         "name": "small",
         "version": "1",
         "architecture": "mobilenet_v2",
-        "input": InputSection(resize=32, crop=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
+        "input": InputRecipe(resize=32, crop=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
         "labels": ("one", "two", "three"),
         "source": "local:test",
         "golden": draw_golden_picture(32),

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import given_source
 from topfive.bundles.store import open_bundle
-from topfive.catalog.wanted import ModelOptions
+from topfive.catalog.desired import ModelOptions
 from topfive.classify.classifier import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module, import_torchvision
@@ -53,8 +53,8 @@ def test_a_bundle_is_made_of_a_local_file(pulled):
     assert str(options.models_dir) not in (folder / "bundle.json").read_text("utf-8")
     assert bundle.manifest.metrics == {}
     assert folder.parent == options.models_dir / "birds"
-    how = EngineOptions("openvino", "f32")
-    load_classifier(bundle, how, ImageLimits(), frozenset()).close()
+    options = EngineOptions("openvino", "f32")
+    load_classifier(bundle, options, ImageLimits(), frozenset()).close()
 
 
 def test_safetensors_give_the_same_bundle(pulled, tmp_path):

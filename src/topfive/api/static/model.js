@@ -10,10 +10,10 @@ const asking = { timer: 0, isUnderWay: false };
 
 /** What is known of the serving model, and of the one that should serve. */
 export function shownModel() {
-  const { name, version, status, wanted, classes } = $('model').dataset;
+  const { name, version, status, desired, classes } = $('model').dataset;
   const label = $('model-name');
   return {
-    name, version, wanted, classes: Number(classes),
+    name, version, desired, classes: Number(classes),
     isStandIn: status === 'degraded', readable: label.textContent, tooltip: label.title,
   };
 }

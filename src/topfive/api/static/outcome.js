@@ -89,7 +89,7 @@ function showModel(body, model) {
   $('by-name').textContent = model.readable;
   $('by-name').title = model.tooltip ?? `${body.model.name}, version ${body.model.version}`;
   const isStandIn = body.degraded ?? model.isStandIn ?? false;
-  const words = `This answer is from ${model.readable}, which stands in for ${shownModel().wanted}.`;
+  const words = `This answer is from ${model.readable}, which stands in for ${shownModel().desired}.`;
   say($('stand-in'), isStandIn ? words : '');
 }
 

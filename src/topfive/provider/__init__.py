@@ -1,0 +1,1 @@
+"""Provides bundles that are not here, by running `topfive pull` in a process of its own."""

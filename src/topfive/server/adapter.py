@@ -1,0 +1,308 @@
+"""The one module that knows Gunicorn's inside; a test names every attribute that it relies on.
+
+Gunicorn's parser reads heads and bodies, its response class writes answers, its arbiter starts and
+replaces workers. What happens in between is topfive's own event loop.
+"""
+
+import errno
+import os
+import time
+from io import BytesIO
+from mmap import mmap
+from typing import Any
+
+from gunicorn.arbiter import Arbiter as GunicornArbiter
+from gunicorn.http import wsgi
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import (
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    NoMoreData,
+    ParseException,
+)
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import Unreader
+from gunicorn.workers.base import Worker as GunicornWorker
+
+from topfive.errors import ClientDisconnected
+from topfive.server.balance import Balance
+from topfive.server.connection import Connection
+from topfive.server.event_loop import EventLoop
+from topfive.server.http import BrokenRequest, Head, Outcome
+from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, refuse_new_connections
+from topfive.server.refusals import Refusals
+from topfive.server.scheduler import UploadScheduler
+from topfive.server.upload import SchedulerLimits, Work
+from topfive.service import Service
+
+# Loading a model takes seconds; workers that need longer are not waited for at a reload.
+READY_WITHIN_S = 60.0
+_POLL_S = 0.05
+_TICK_S = 0.25
+# What a multipart body may hold beside the picture.
+_BESIDE_PICTURE_BYTES = 64 * 1024
+_PROBES = frozenset({"/health", "/livez", "/readyz"})
+_PREDICTIONS = frozenset({"/predict", "/predict/batch"})
+
+
+class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn has no types
+    """Lets old workers go only when new ones serve, and ends without resetting a client."""
+
+    def manage_workers(self) -> None:
+        """Keep the number of workers; more than enough means that a reload is under way."""
+        if len(self.WORKERS) > self.num_workers:
+            self._wait_for_new_workers()
+        super().manage_workers()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Let no further client connect, then have the workers serve those that have, and end."""
+        if graceful and not self._shares_listeners():
+            for listener in self.LISTENERS:
+                refuse_new_connections(listener)
+        super().stop(graceful)
+
+    def _shares_listeners(self) -> bool:
+        # Handed over by systemd or to another Gunicorn (USR2), they go on serving without this one.
+        return bool(self.systemd or self.reexec_pid or self.master_pid)
+
+    def _wait_for_new_workers(self) -> None:
+        deadline_s = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline_s and not self._new_workers_serve():
+            self.reap_workers()
+            time.sleep(_POLL_S)
+
+    def _new_workers_serve(self) -> bool:
+        by_age = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
+        return all(_has_begun(worker) for worker in by_age[-self.num_workers :])
+
+
+def _has_begun(worker: Any) -> bool:
+    # A worker's first heartbeat, on the monotonic clock, comes when its app is loaded; until then
+    # the file has the time of its making, on the wall clock.
+    return bool(worker.tmp.last_update() <= time.monotonic())
+
+
+class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
+    """One process that serves: Gunicorn starts it, loads its app and tells it when to end."""
+
+    # The memory in which all workers note their connections; set before the worker runs.
+    board: mmap
+    _ticked_s = 0.0
+
+    def run(self) -> None:
+        """Serve until told to stop, then until everyone is answered."""
+        service: Service = self.wsgi.service
+        loop = self._open_loop(service)
+        loop.start(self.PIPE[0])
+        try:
+            while self.alive and self.ppid == os.getppid():
+                self._turn(loop, service)
+                if loop.requests >= self.max_requests:
+                    break
+            self._stop(loop, service)
+        finally:
+            service.close()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to stop: not ready from now on, so that load balancers look elsewhere."""
+        # The signal may come while the app is still being built.
+        app = getattr(self, "wsgi", None)
+        if app is not None:
+            app.service.drain()
+        super().handle_exit(sig, frame)
+
+    def _open_loop(self, service: Service) -> EventLoop:
+        limits = scheduler_limits(service)
+        scheduler = UploadScheduler(limits, service.overloaded)
+        service.count_waiting_with(lambda: scheduler.waiting)
+        for listener in self.sockets:
+            keep_send_buffers_small(listener)
+        return EventLoop(
+            self.sockets,
+            scheduler,
+            GunicornHttp(self.cfg, self.wsgi, limits.request_s),
+            Refusals(service.access_log, self.wsgi.headers_of_refusals),
+            Balance(self.board, self.age),
+            self.cfg.worker_connections,
+        )
+
+    def _turn(self, loop: EventLoop, service: Service, wait_s: float = _TICK_S) -> None:
+        loop.turn(wait_s)
+        now_s = time.monotonic()
+        if now_s - self._ticked_s >= _TICK_S:
+            self._ticked_s = now_s
+            self.notify()
+            service.note_gauges()
+            loop.tick()
+
+    def _stop(self, loop: EventLoop, service: Service) -> None:
+        # Connections whose handshake is under way need a moment to be there to be accepted.
+        end_s = time.monotonic() + HANDSHAKE_S
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._turn(loop, service, left_s)
+        loop.stop_accepting()
+        end_s = time.monotonic() + self.cfg.graceful_timeout
+        while loop.connections and time.monotonic() < end_s:
+            self._turn(loop, service)
+
+
+def scheduler_limits(service: Service) -> SchedulerLimits:
+    """Take the scheduler's limits from what a service was built with."""
+    sizing = service.describe().sizing
+    body_bytes = service.limits.image.max_bytes + _BESIDE_PICTURE_BYTES
+    return SchedulerLimits(
+        slots=sizing.slots,
+        queue=sizing.queue,
+        body_bytes=body_bytes,
+        held_bytes=max(sizing.upload_bytes, 2 * body_bytes),
+        request_s=service.limits.request_timeout_s,
+    )
+
+
+class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
+    """Gives Gunicorn's parser the bytes that were collected, then those that still come."""
+
+    def __init__(self, collected: bytes) -> None:
+        super().__init__()
+        self._collected = collected
+        self._conn: Connection | None = None
+        self._until_s = 0.0
+
+    def go_on(self, collected: bytes) -> None:
+        """Have further bytes read that were collected."""
+        self._collected = collected
+
+    def wait_for(self, conn: Connection, until_s: float) -> None:
+        """Have a thread wait for what a connection still sends."""
+        self._conn, self._until_s = conn, until_s
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return some bytes; none at the end of what was collected.
+
+        Waiting for more raises TimeoutError, and ConnectionAbortedError where the client has gone.
+        """
+        if self._collected:
+            collected, self._collected = self._collected, b""
+            return collected
+        if self._conn is None:
+            return b""
+        # Only now: whom the app refuses by its head alone need not send the body.
+        self._conn.tell_to_continue()
+        data = self._conn.receive(size_hint or 8192, self._until_s)
+        if not data:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the client has gone")
+        return data
+
+
+class ArrivingBody:
+    """The body of a request as its app reads it while it arrives."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read some bytes; raises BrokenRequest where they are not HTTP, OSError at their end."""
+        try:
+            return bytes(self._body.read(size))
+        except ParseException as error:
+            raise BrokenRequest from error
+
+
+class GunicornHttp:
+    """HTTP by Gunicorn's parser and response class, and answers by a WSGI app."""
+
+    def __init__(self, cfg: Any, app: Any, request_s: float) -> None:
+        self._cfg = cfg
+        self._app = app
+        self._request_s = request_s
+
+    def parse_head(self, data: bytes, conn: Connection) -> Head:
+        """Parse a head; raises BrokenRequest."""
+        try:
+            message = Request(self._cfg, BodyReader(data), conn.client)
+        except (ParseException, NoMoreData, StopIteration) as error:
+            raise BrokenRequest from error
+        reader = message.body.reader
+        return Head(
+            work=_work_of(message.method, message.path),
+            # A reader without a length reads nothing: there is no body.
+            body_bytes=None if isinstance(reader, ChunkedReader) else getattr(reader, "length", 0),
+            wants_continue=message._expected_100_continue,
+            origin=next((value for name, value in message.headers if name == "ORIGIN"), ""),
+            message=message,
+        )
+
+    def answer(self, conn: Connection, may_keep: bool) -> Outcome:
+        """Have the app answer the request that was taken; its bytes wait for `flush`.
+
+        Raises BrokenRequest for a body that is not HTTP, and whatever the app raises.
+        """
+        assert conn.head is not None  # noqa: S101 - a request was taken
+        message = conn.head.message
+        try:
+            response = self._run_app(conn, message, self._body(conn, message), may_keep)
+        except OSError:
+            return Outcome.GONE
+        except (InvalidResponseHeader, InvalidResponseHeaderName):
+            raise
+        except ParseException as error:
+            raise BrokenRequest from error
+        if response.status_code == ClientDisconnected.status:
+            conn.unsent.clear()
+            return Outcome.GONE
+        if _is_unread(conn):
+            return Outcome.LINGER
+        conn.give_back(message.unreader.take_buffered())
+        return Outcome.CLOSE if response.should_close() else Outcome.KEEP
+
+    def _body(self, conn: Connection, message: Any) -> Any:
+        """Return the file that the app reads the body from."""
+        message.unreader.go_on(conn.body)
+        if conn.body_is_missing:
+            message.unreader.wait_for(conn, conn.head_s + self._request_s)
+            return ArrivingBody(message.body)
+        if isinstance(message.body.reader, ChunkedReader):
+            return BytesIO(message.body.read())
+        return BytesIO(conn.body)
+
+    def _run_app(self, conn: Connection, message: Any, body: Any, may_keep: bool) -> Any:
+        message._expected_100_continue = False
+        response, environ = wsgi.create(message, conn, conn.client, conn.server, self._cfg)
+        environ["wsgi.input"] = body
+        if not conn.body_is_missing:
+            environ["topfive.body"] = body.getvalue()
+        environ["wsgi.multithread"] = True
+        environ["topfive.head_s"] = conn.head_s
+        environ["topfive.waited_s"] = conn.waited_s
+        environ["topfive.client_has_gone"] = conn.has_gone
+        if not may_keep:
+            response.force_close()
+
+        def start_response(*given: Any) -> Any:
+            if _is_unread(conn):
+                response.force_close()
+            return response.start_response(*given)
+
+        pieces = self._app(environ, start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return response
+
+
+def _is_unread(conn: Connection) -> bool:
+    """Tell whether the client may still be sending what the app did not want to read."""
+    assert conn.head is not None  # noqa: S101 - a request was taken
+    reader = conn.head.message.body.reader
+    is_read = reader.parser is None if isinstance(reader, ChunkedReader) else reader.length == 0
+    return conn.body_is_missing and not is_read
+
+
+def _work_of(method: str, path: str) -> Work:
+    if path in _PREDICTIONS and method == "POST":
+        return Work.PREDICTION
+    return Work.PROBE if path in _PROBES else Work.OTHER

@@ -1,0 +1,370 @@
+"""Carries out what the scheduler decides: accepts, reads, hands to threads, sends and closes.
+
+One loop reads for all connections of a worker and waits for nobody. A thread gets a request when
+it is whole, makes and sends its answer, and goes on with the next one that waits.
+"""
+
+import select
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any
+
+from topfive.errors import ClientDisconnected, DeadlineExceeded, InternalError
+from topfive.server.acceptor import Acceptor
+from topfive.server.balance import Balance
+from topfive.server.connection import Connection
+from topfive.server.http import BrokenRequest, Http, Outcome
+from topfive.server.refusals import Refusals
+from topfive.server.scheduler import UploadScheduler
+from topfive.server.upload import Decision, Refusal, Stage, Upload, Verdict
+from topfive.telemetry.logs import get_logger
+
+_READ_BYTES = 256 * 1024
+# While a request is worked on so much of further ones is read ahead.
+_READ_AHEAD_BYTES = 64 * 1024
+# More than this is not thrown away for a client that was refused.
+_CLOSING_BYTES = 64 * 1024 * 1024
+_BUSY = frozenset({Stage.WAITING, Stage.WORKING, Stage.ANSWERED})
+
+
+class EventLoop:
+    """The connections of one worker, the loop that reads for them, and the threads that answer.
+
+    `requests` counts those that threads have answered.
+    """
+
+    def __init__(
+        self,
+        listeners: Iterable[socket.socket],
+        scheduler: UploadScheduler,
+        http: Http,
+        refusals: Refusals,
+        balance: Balance,
+        most_connections: int,
+    ) -> None:
+        self._scheduler = scheduler
+        self._http = http
+        self._refusals = refusals
+        self._balance = balance
+        self.requests = 0
+        self._lock = Lock()
+        self._tasks: SimpleQueue[Connection] = SimpleQueue()
+        self._connections: dict[int, Connection] = {}
+        self._poller = select.epoll()
+        self._acceptor = Acceptor(listeners, self._poller, balance, self._admit, self._room)
+        self._most_connections = most_connections
+        self._scratch = bytearray(_READ_BYTES)
+        self._view = memoryview(self._scratch)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._scheduler.connections
+
+    def start(self, wake_fd: int) -> None:
+        """Start the threads and be ready to accept; a byte on `wake_fd` ends a turn early."""
+        self._poller.register(wake_fd, select.EPOLLIN | select.EPOLLET)
+        for number in range(self._scheduler.limits.threads):
+            Thread(target=self._work, name=f"topfive-{number}", daemon=True).start()
+
+    def turn(self, wait_s: float) -> None:
+        """Wait for something to happen, and carry it out."""
+        for fd, _events in self._poller.poll(self._acceptor.prepare(wait_s)):
+            if fd in self._acceptor:
+                self._acceptor.accept(fd, at_once=self._scheduler.is_full)
+            elif (conn := self._connections.get(fd)) is not None:
+                self._on_event(conn)
+
+    def tick(self) -> None:
+        """Carry out what time alone decides."""
+        with self._lock:
+            for upload, verdict in self._scheduler.tick(monotonic()):
+                if verdict is Decision.READ_ON:
+                    # Its next request may have been read already, when it was about to be paused.
+                    self._go_on(upload)  # type: ignore[arg-type] # this loop made it
+                else:
+                    self._carry_out(upload, verdict)
+            self._start_work()
+        self._refusals.report()
+
+    def stop_accepting(self) -> None:
+        """Let in everyone who is connected already, and close the listening sockets."""
+        self._acceptor.close()
+        with self._lock:
+            self._scheduler.stop(monotonic())
+            self._balance.leave()
+
+    def _room(self) -> int:
+        """Tell how many more connections there may be."""
+        return self._most_connections - self._scheduler.connections
+
+    def _admit(self, sock: socket.socket, client: Any, server: Any) -> None:
+        """Take on a new connection."""
+        conn = Connection(sock, client, server)
+        with self._lock:
+            self._connections[conn.fileno()] = conn
+            self._scheduler.accepted(conn, monotonic())
+            self._note_connections()
+        # Often the whole request has come already, and the poller need not know of it.
+        self._on_event(conn)
+
+    def _on_event(self, conn: Connection) -> None:
+        try:
+            if conn.stage is Stage.SENDING:
+                self._send_more(conn)
+            elif conn.stage is Stage.CLOSING:
+                self._discard(conn)
+            else:
+                self._read(conn)
+        except Exception as error:  # noqa: BLE001 - a worker loop: one connection must not end it
+            get_logger().error("unforeseen_error", kind=type(error).__name__)
+            with self._lock:
+                self._drop(conn)
+
+    def _read(self, conn: Connection) -> None:
+        with self._lock:
+            # Without the lock its thread may be about to go on with the connection's next request.
+            is_busy = conn.stage in _BUSY
+            if is_busy and not conn.is_closed and conn.polled_events:
+                self._take_in(conn, self._receive(conn))
+        if not is_busy:
+            # Only this loop touches it, so nobody need wait while the kernel copies.
+            count = self._receive(conn)
+            with self._lock:
+                self._take_in(conn, count)
+
+    def _receive(self, conn: Connection) -> int:
+        """Read into the scratch buffer; returns how much, 0 at the end, -1 if nothing is there."""
+        try:
+            return conn.sock.recv_into(self._scratch)
+        except BlockingIOError:
+            return -1
+        except OSError:
+            return 0
+
+    def _take_in(self, conn: Connection, count: int) -> None:
+        """Note what was read, and decide on it; the lock is held."""
+        if count == 0:
+            self._on_end(conn)
+            return
+        if count > 0:
+            conn.received += self._view[:count]
+            for upload, refusal in self._scheduler.arrived(conn, count, monotonic()):
+                self._carry_out(upload, refusal)
+        if not conn.is_closed:
+            self._go_on(conn)
+            self._start_work()
+
+    def _on_end(self, conn: Connection) -> None:
+        conn.has_ended = True
+        if conn.stage in _BUSY:
+            # Its request is whole, and the app asks by itself whether the client has gone.
+            self._poll(conn, 0)
+        else:
+            self._refuse(conn, self._scheduler.ended(conn))
+
+    def _go_on(self, conn: Connection) -> None:
+        """Decide on what has arrived; the lock is held."""
+        if conn.stage in _BUSY:
+            self._poll(conn, select.EPOLLIN if len(conn.received) < _READ_AHEAD_BYTES else 0)
+        elif conn.stage is Stage.PAUSED:
+            self._poll(conn, 0)
+        elif conn.head is not None or self._parse_head(conn):
+            self._carry_out(conn, self._decide(conn))
+
+    def _parse_head(self, conn: Connection) -> bool:
+        """Parse the head where it is whole; the lock is held."""
+        head = conn.find_head()
+        if head is None:
+            self._read_on(conn)
+            return False
+        try:
+            parsed = self._http.parse_head(head, conn)
+        except BrokenRequest:
+            self._carry_out(conn, self._scheduler.broken())
+            return False
+        conn.begin_body(parsed)
+        self._scheduler.head_complete(conn, parsed.work, monotonic())
+        return True
+
+    def _decide(self, conn: Connection) -> Verdict:
+        try:
+            missing_bytes = conn.missing_bytes()
+        except ValueError:
+            return self._scheduler.broken()
+        return self._scheduler.body_arrived(conn, missing_bytes, monotonic())
+
+    def _carry_out(self, upload: Upload, verdict: Verdict) -> None:
+        """Do what the scheduler has decided; the lock is held."""
+        assert isinstance(upload, Connection)  # noqa: S101 - this loop made it
+        if isinstance(verdict, Refusal):
+            self._refuse(upload, verdict)
+        elif verdict is Decision.READ_ON:
+            self._read_on(upload)
+        else:
+            upload.take_request()
+            if upload.body_is_missing:
+                # The thread reads the rest.
+                self._poll(upload, 0)
+            if verdict is Decision.STREAM:
+                self._tasks.put(upload)
+
+    def _read_on(self, conn: Connection) -> None:
+        if conn.has_ended:
+            self._drop(conn)
+            return
+        conn.tell_to_continue()
+        self._poll(conn, select.EPOLLIN)
+
+    def _start_work(self) -> None:
+        """Hand to threads what may be worked on now; the lock is held."""
+        while (upload := self._scheduler.next_work()) is not None:
+            self._tasks.put(upload)  # type: ignore[arg-type] # this loop made it
+
+    def _refuse(self, conn: Connection, refusal: Refusal) -> None:
+        failure = refusal.failure
+        if isinstance(failure, DeadlineExceeded) and conn.has_gone():
+            failure = ClientDisconnected()
+        if isinstance(failure, ClientDisconnected):
+            self._refusals.note(conn, conn.head, failure)
+            failure = None
+        if failure is None:
+            self._drop(conn)
+            return
+        head, is_whole = conn.head, conn.discard_request()
+        is_kept = self._scheduler.refused(conn, monotonic(), is_whole=is_whole)
+        with suppress(OSError):
+            conn.send(self._refusals.write(conn, head, failure, is_kept=is_kept))
+        if is_kept:
+            self._poll(conn, 0)
+        else:
+            self._end(conn)
+
+    def _end(self, conn: Connection) -> None:
+        """Close when the client has closed too: else it may not see its answer.
+
+        Source: RFC 9112, section 9.6.
+        """
+        try:
+            conn.end_sending()
+        except OSError:
+            self._drop(conn)
+            return
+        if self._scheduler.closing(conn, monotonic()):
+            self._poll(conn, select.EPOLLIN)
+        else:
+            self._drop(conn)
+
+    def _discard(self, conn: Connection) -> None:
+        try:
+            count = conn.discard()
+        except BlockingIOError:
+            return
+        except OSError:
+            count = 0
+        conn.discarded_bytes += count
+        if count == 0 or conn.discarded_bytes > _CLOSING_BYTES:
+            with self._lock:
+                self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        """Close a connection; the lock is held."""
+        if conn.is_closed:
+            return
+        self._scheduler.gone(conn)
+        del self._connections[conn.fileno()]
+        conn.close()
+        self._note_connections()
+
+    def _note_connections(self) -> None:
+        if not self._scheduler.is_stopping:
+            self._balance.note(self._scheduler.connections)
+
+    def _poll(self, conn: Connection, events: int) -> None:
+        """Have the poller tell of `events` of a connection; the lock is held."""
+        if events == conn.polled_events:
+            return
+        if not events:
+            # Asked for nothing it would still tell of a broken connection, again and again.
+            self._poller.unregister(conn)
+        elif conn.polled_events:
+            self._poller.modify(conn, events)
+        else:
+            self._poller.register(conn, events)
+        conn.polled_events = events
+
+    def _send_more(self, conn: Connection) -> None:
+        is_sent = conn.flush()
+        with self._lock:
+            if not conn.is_closed and is_sent is not False:
+                self._after_answer(conn, is_gone=is_sent is None)
+                self._start_work()
+
+    def _after_answer(self, conn: Connection, *, is_gone: bool) -> None:
+        """Go on with a further request, or end the connection; the lock is held."""
+        if is_gone or conn.is_closed or conn.outcome is Outcome.GONE:
+            self._drop(conn)
+        elif conn.outcome is Outcome.KEEP and (conn.received or not conn.has_ended):
+            conn.begin_again()
+            self._scheduler.answered(conn, monotonic())
+            self._go_on(conn)
+        elif conn.outcome is Outcome.LINGER or conn.received:
+            self._end(conn)
+        else:
+            self._drop(conn)
+
+    def _work(self) -> None:
+        """Answer requests for as long as the worker lives; each thread runs this."""
+        while True:
+            conn: Connection | None = self._tasks.get()
+            while conn is not None:
+                conn = self._serve_or_drop(conn)
+
+    def _serve_or_drop(self, conn: Connection) -> Connection | None:
+        try:
+            return self._serve(conn)
+        except Exception as error:  # noqa: BLE001 - a worker loop: no failure may end its thread
+            get_logger().error("unforeseen_error", kind=type(error).__name__)
+            with self._lock:
+                self._drop(conn)
+            return None
+
+    def _serve(self, conn: Connection) -> Connection | None:
+        """Answer a request; returns the connection whose request this thread takes next."""
+        conn.waited_s = monotonic() - conn.whole_s
+        conn.outcome = self._answer(conn)
+        with self._lock:
+            # Before the client can read the answer and ask again.
+            self.requests += 1
+            self._scheduler.work_done(conn, conn.taken_bytes)
+        is_sent = conn.flush()
+        with self._lock:
+            if is_sent is False:
+                self._scheduler.answer_unsent(conn, monotonic())
+                self._poll(conn, select.EPOLLOUT)
+            else:
+                self._after_answer(conn, is_gone=is_sent is None)
+            upload = self._scheduler.next_work()
+            self._start_work()
+        return upload  # type: ignore[return-value] # this loop made it
+
+    def _answer(self, conn: Connection) -> Outcome:
+        has_room = self._room() > self._scheduler.limits.threads
+        may_keep = has_room and not self._scheduler.is_stopping
+        may_keep = may_keep and not self._balance.should_end_one()
+        try:
+            return self._http.answer(conn, may_keep)
+        except BrokenRequest:
+            failure = self._scheduler.broken().failure
+        except Exception as error:  # noqa: BLE001 - the app's boundary
+            get_logger().error("unforeseen_error", kind=type(error).__name__)
+            failure = InternalError()
+        conn.unsent.clear()
+        if conn.sent_bytes or failure is None:
+            return Outcome.GONE
+        conn.sendall(self._refusals.write(conn, conn.head, failure, is_kept=False))
+        return Outcome.LINGER

@@ -1,0 +1,275 @@
+"""Which request is read on, worked on or refused: decided without sockets, threads or Gunicorn.
+
+Events go in, decisions come out, and every refusal below the app is decided here. Callers hold one
+lock around all calls, and carry the decisions out.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+from topfive.errors import (
+    ClientDisconnected,
+    DeadlineExceeded,
+    Failure,
+    MalformedRequest,
+    Overloaded,
+    ShuttingDown,
+    UploadTooSlow,
+)
+from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upload, Verdict, Work
+
+# Requests this small are never given up to make room for others.
+SMALL_BYTES = 64 * 1024
+
+
+class Lane:
+    """Requests of one kind: `limit` at work at once, the others in the order they came."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.working = 0
+        self.waiting: deque[Upload] = deque()
+
+    def is_ready(self) -> bool:
+        """Tell whether a thread may have one that waits."""
+        return bool(self.waiting) and self.working < self.limit
+
+
+class UploadScheduler:
+    """Tracks every connection of one worker, and decides what becomes of each."""
+
+    def __init__(self, limits: SchedulerLimits, overloaded: Callable[[], Overloaded]) -> None:
+        self.limits = limits
+        self.is_stopping = False
+        self.held_bytes = 0
+        self._overloaded = overloaded
+        # In the order they came, so that of two that began at once the older one makes room.
+        self._uploads: dict[Upload, None] = {}
+        self._streaming: set[Upload] = set()
+        self._closing = 0
+        self._predictions = Lane(limits.slots)
+        # In the order of their turns: probes first, since they are quick and others depend on them.
+        self._lanes = {
+            Work.PROBE: Lane(limits.probes),
+            Work.PREDICTION: self._predictions,
+            Work.OTHER: Lane(limits.others),
+        }
+        # A stream cannot be given up, so streams may take half of what is held at most.
+        fitting = limits.held_bytes // (2 * limits.body_bytes)
+        self._most_streams = min(limits.streams, fitting)
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._uploads)
+
+    @property
+    def predictions(self) -> int:
+        """How many predictions are at work or wait for a thread."""
+        return self._predictions.working + len(self._predictions.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many predictions wait for a thread."""
+        return len(self._predictions.waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every queue slot is taken."""
+        return self.predictions >= self.limits.capacity
+
+    def accepted(self, upload: Upload, now_s: float) -> None:
+        """Take on a new connection."""
+        self._uploads[upload] = None
+        upload.stage = Stage.IDLE
+        upload.began_s = now_s
+        upload.expires_s = now_s + (self.limits.stop_s if self.is_stopping else self.limits.head_s)
+
+    def arrived(self, upload: Upload, count: int, now_s: float) -> list[tuple[Upload, Refusal]]:
+        """Note `count` more bytes of a request; returns the uploads that must make room for it."""
+        upload.held_bytes += count
+        self.held_bytes += count
+        if upload.stage is Stage.IDLE:
+            upload.stage = Stage.HEAD
+            upload.began_s = now_s
+            upload.expires_s = now_s + self.limits.head_s
+        return self._make_room()
+
+    def broken(self) -> Refusal:
+        """Decide on a request that is not HTTP."""
+        return Refusal(
+            MalformedRequest(
+                "This is not HTTP that is understood here. Let a library build the request."
+            )
+        )
+
+    def ended(self, upload: Upload) -> Refusal:
+        """Decide on a connection that its client ends before a request on it is whole."""
+        return Refusal(ClientDisconnected() if upload.stage is Stage.BODY else None)
+
+    def head_complete(self, upload: Upload, work: Work, now_s: float) -> None:
+        """Note what a request asks for; the time for its answer runs from here."""
+        upload.stage = Stage.BODY
+        upload.work = work
+        upload.head_s = now_s
+        upload.expires_s = now_s + self.limits.request_s
+
+    def body_arrived(self, upload: Upload, missing_bytes: float, now_s: float) -> Verdict:
+        """Decide on a request of whose body so many bytes are missing; infinitely many: unknown."""
+        if upload.work is Work.PREDICTION and self.is_full:
+            return Refusal(self._overloaded())
+        if missing_bytes == 0:
+            return self._wait(upload, upload.work, now_s)
+        # What is too large is not collected: the app refuses it by its announced length alone, or
+        # as soon as it has read as much as it may.
+        is_huge = self.limits.body_bytes < missing_bytes < inf
+        if is_huge or upload.held_bytes > self.limits.body_bytes:
+            return self._wait(upload, Work.OTHER, now_s)
+        return self._stream(upload, now_s) if self._may_stream() else Decision.READ_ON
+
+    def next_work(self) -> Upload | None:
+        """Name the request that a thread shall have now; None where none may start."""
+        for lane in self._lanes.values():
+            if lane.is_ready():
+                lane.working += 1
+                upload = lane.waiting.popleft()
+                upload.stage = Stage.WORKING
+                return upload
+        return None
+
+    def work_done(self, upload: Upload, request_bytes: int) -> None:
+        """Free the slot of a request whose answer is made; `request_bytes` are held no longer."""
+        if upload not in self._uploads:
+            return
+        if upload in self._streaming:
+            self._streaming.discard(upload)
+        else:
+            self._lanes[upload.work].working -= 1
+        upload.stage = Stage.ANSWERED
+        upload.streamed_bytes = 0
+        self._release(upload, request_bytes)
+
+    def answer_unsent(self, upload: Upload, now_s: float) -> None:
+        """Note that a client does not take its answer at once; it has a while to do so."""
+        upload.stage = Stage.SENDING
+        upload.expires_s = now_s + self.limits.send_s
+
+    def answered(self, upload: Upload, now_s: float) -> None:
+        """Note that an answer is sent and the connection may carry a further request."""
+        upload.stage = Stage.HEAD if upload.held_bytes else Stage.IDLE
+        wait_s = self.limits.head_s if upload.held_bytes else self.limits.keepalive_s
+        upload.began_s = now_s
+        upload.expires_s = now_s + (self.limits.stop_s if self.is_stopping else wait_s)
+
+    def refused(self, upload: Upload, now_s: float, *, is_whole: bool) -> bool:
+        """Note that a request is refused; returns whether its connection is kept.
+
+        It is kept where all of the request was read, and is not read again before a short pause.
+        """
+        self._leave(upload)
+        upload.stage = Stage.PAUSED
+        upload.expires_s = now_s + self.limits.pause_s
+        return is_whole and not self.is_stopping
+
+    def closing(self, upload: Upload, now_s: float) -> bool:
+        """Note that a connection is read to its end only; False where too many are already."""
+        if self._closing >= self.limits.closing_connections:
+            return False
+        self._closing += 1
+        upload.stage = Stage.CLOSING
+        upload.expires_s = now_s + self.limits.closing_s
+        return True
+
+    def gone(self, upload: Upload) -> None:
+        """Forget a connection that is closed."""
+        self._leave(upload)
+        self._closing -= upload.stage is Stage.CLOSING
+        self._uploads.pop(upload, None)
+
+    def stop(self, now_s: float) -> None:
+        """Keep no connection from now on, and give requests that are not whole a short while."""
+        self.is_stopping = True
+        for upload in self._uploads:
+            if upload.stage in _ARRIVING:
+                upload.expires_s = min(upload.expires_s, now_s + self.limits.stop_s)
+
+    def tick(self, now_s: float) -> list[tuple[Upload, Verdict]]:
+        """List the connections whose time is over, with what becomes of each."""
+        late = [one for one in self._uploads if one.expires_s <= now_s]
+        return [(one, self._end_of(one, now_s)) for one in late if one.stage not in _AT_A_THREAD]
+
+    def _end_of(self, upload: Upload, now_s: float) -> Verdict:
+        if upload.stage is Stage.PAUSED:
+            self.answered(upload, now_s)
+            return Decision.READ_ON
+        return Refusal(self._late_failure(upload))
+
+    def _late_failure(self, upload: Upload) -> Failure | None:
+        if upload.stage is Stage.WAITING:
+            return DeadlineExceeded("The answer was not ready in time. Try again later.")
+        if upload.stage not in (Stage.HEAD, Stage.BODY):
+            return None
+        if self.is_stopping:
+            return ShuttingDown(
+                "The service stopped before the whole request was there. Try again.",
+                retry_after_s=1,
+            )
+        return UploadTooSlow(
+            "The request did not arrive in time. Try again over a faster connection."
+        )
+
+    def _wait(self, upload: Upload, work: Work, now_s: float) -> Decision:
+        upload.stage = Stage.WAITING
+        upload.work = work
+        upload.whole_s = now_s
+        self._lanes[work].waiting.append(upload)
+        return Decision.WAIT
+
+    def _may_stream(self) -> bool:
+        # While there is much to do a body is collected first: by then its slot may be taken, and
+        # it is refused for a fraction of what the app would need.
+        is_calm = self.predictions < max(1, self.limits.capacity // 8)
+        return is_calm and len(self._streaming) < self._most_streams
+
+    def _stream(self, upload: Upload, now_s: float) -> Decision:
+        upload.stage = Stage.WORKING
+        upload.whole_s = now_s
+        self._streaming.add(upload)
+        return Decision.STREAM
+
+    def _make_room(self) -> list[tuple[Upload, Refusal]]:
+        """Choose the uploads that have taken longest while more is held than may be."""
+        streamed_bytes = sum(one.streamed_bytes for one in self._streaming)
+        excess_bytes = self.held_bytes + streamed_bytes - self.limits.held_bytes
+        given_up = []
+        if excess_bytes > 0:
+            refusal = Refusal(
+                Overloaded("Too many uploads are under way. Try again later.", retry_after_s=1)
+            )
+            large = [one for one in self._uploads if one.stage in _ARRIVING]
+            large = [one for one in large if one.held_bytes > SMALL_BYTES]
+            for upload in sorted(large, key=lambda one: one.began_s):
+                if excess_bytes <= 0:
+                    break
+                excess_bytes -= upload.held_bytes
+                given_up.append((upload, refusal))
+        return given_up
+
+    def _leave(self, upload: Upload) -> None:
+        """Take an upload out of every count but the list of connections."""
+        if upload in self._streaming:
+            self._streaming.discard(upload)
+        elif upload.stage is Stage.WORKING:
+            self._lanes[upload.work].working -= 1
+        elif upload.stage is Stage.WAITING:
+            self._lanes[upload.work].waiting.remove(upload)
+        self._release(upload, upload.held_bytes)
+
+    def _release(self, upload: Upload, count: int) -> None:
+        upload.held_bytes -= count
+        self.held_bytes -= count
+
+
+_AT_A_THREAD = frozenset({Stage.WORKING, Stage.ANSWERED})
+_ARRIVING = frozenset({Stage.IDLE, Stage.HEAD, Stage.BODY, Stage.PAUSED})

@@ -1,0 +1,99 @@
+"""What is known of one upload, how far it may come, and what can be decided of it."""
+
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+
+from topfive.errors import Failure
+from topfive.machine.sizing import OTHER_THREADS, PROBE_THREADS, STREAM_THREADS
+
+
+class Work(Enum):
+    """What a request asks for: a prediction, how the service is, or anything else."""
+
+    PREDICTION = "prediction"
+    PROBE = "probe"
+    OTHER = "other"
+
+
+class Stage(Enum):
+    """How far the present request of a connection has come."""
+
+    IDLE = "idle"  # nothing of it has arrived
+    HEAD = "head"
+    BODY = "body"
+    WAITING = "waiting"  # it is whole, or too large, and no thread has it yet
+    WORKING = "working"  # a thread has it
+    ANSWERED = "answered"  # its answer is made, and the thread is about to send it
+    SENDING = "sending"  # its answer waits for the client to read
+    PAUSED = "paused"  # it was refused, and the next one is not read before a short pause
+    CLOSING = "closing"  # the connection was refused; what still arrives is thrown away
+
+
+class Decision(Enum):
+    """What is to be done with a request that is not refused."""
+
+    READ_ON = "read on"
+    WAIT = "wait"  # `next_work` names it when a thread may have it
+    STREAM = "stream"  # a thread may have it now, and reads the rest of its body itself
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The end of a request, with what its client is told; without a failure nothing is said."""
+
+    failure: Failure | None = None
+
+
+Verdict = Decision | Refusal
+
+
+@dataclass(slots=True, eq=False)
+class Upload:
+    """What the scheduler knows of one connection and its present request; moments in seconds."""
+
+    stage: Stage = Stage.IDLE
+    work: Work = Work.OTHER
+    began_s: float = 0.0
+    head_s: float = 0.0
+    whole_s: float = 0.0
+    expires_s: float = inf
+    held_bytes: int = 0
+    streamed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerLimits:
+    """How many requests and bytes a worker takes on, and how many seconds it waits for each.
+
+    `slots` predictions are worked on at once and `queue` more wait. `streams`, `others` and
+    `probes` are threads for requests of other kinds.
+    """
+
+    slots: int
+    queue: int
+    body_bytes: int
+    held_bytes: int
+    request_s: float
+    streams: int = STREAM_THREADS
+    others: int = OTHER_THREADS
+    probes: int = PROBE_THREADS
+    head_s: float = 10.0
+    # Load balancers keep connections for 60 s and must not be first to find one closed.
+    keepalive_s: float = 75.0
+    send_s: float = 10.0
+    closing_s: float = 3.0
+    closing_connections: int = 256
+    # Shorter than any Retry-After: a client that asks again at once is heard twice a second.
+    pause_s: float = 0.5
+    stop_s: float = 2.0
+
+    @property
+    def capacity(self) -> int:
+        """How many predictions may be in the worker, at work or waiting."""
+        return self.slots + self.queue
+
+    @property
+    def threads(self) -> int:
+        """How many threads can be at work at once."""
+        return self.slots + self.streams + self.others + self.probes

@@ -1,0 +1,146 @@
+"""What becomes of requests: a line in the log, the metrics and a trace for each."""
+
+from dataclasses import dataclass
+from logging import DEBUG, INFO
+from threading import Lock
+
+from topfive.predictions import Prediction
+from topfive.telemetry.logs import get_logger
+from topfive.telemetry.metrics import Metrics, NoMetrics
+from topfive.telemetry.traces import NoTraces, Stage, Trace, Traces
+
+# Asked every few seconds by load balancers: at info level they would drown the rest.
+QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRecord:
+    """One request as it was answered; holds nothing about the caller's picture."""
+
+    route: str
+    method: str
+    status: int
+    code: str | None
+    request_id: str
+    duration_ms: float
+    prediction: Prediction | None = None
+    trace: Trace | None = None
+
+
+class AccessLog:
+    """Logs, counts and traces the requests of one worker; safe to call from many threads."""
+
+    def __init__(self, metrics: Metrics | None = None, traces: Traces | None = None) -> None:
+        self._metrics = metrics or NoMetrics()
+        self._traces = traces or NoTraces()
+        self._logger = get_logger()
+        self._lock = Lock()
+        self._in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._in_flight
+
+    def begin_request(self, traceparent: str = "", age_s: float = 0.0) -> Trace:
+        """Note that a request is under way, since `age_s` seconds.
+
+        Its trace goes into what `record` is given.
+        """
+        with self._lock:
+            self._in_flight += 1
+        return self._traces.begin(traceparent, age_s)
+
+    def record(self, entry: AccessRecord) -> None:
+        """Log, count and trace one answered request; health checks are logged at debug level."""
+        level = DEBUG if entry.route in QUIET_ROUTES else INFO
+        self._logger.log(level, "request", **_fields(entry))
+        self._metrics.count_request(
+            entry.route, entry.method, entry.status, entry.duration_ms / 1000
+        )
+        if entry.code:
+            self._metrics.count_rejected(entry.code)
+        if entry.prediction:
+            self._metrics.count_prediction(entry.prediction)
+        if entry.trace:
+            with self._lock:
+                self._in_flight -= 1
+            entry.trace.finish(*_span(entry))
+
+    def record_load_shed(self, count: int, code: str) -> None:
+        """Log and count uploads that were refused before they were read."""
+        self._logger.warning("load_shed", count=count, code=code)
+        self._metrics.count_rejected(code, count)
+
+    def record_store_down(self, kind: str) -> None:
+        """Log that the rate limit's store fails, so that nobody is limited."""
+        self._logger.warning("rate_limit_store_down", kind=kind)
+
+    def record_store_back(self) -> None:
+        """Log that the rate limit's store works again."""
+        self._logger.info("rate_limit_store_back")
+
+    def record_store_error(self) -> None:
+        """Count a call that the rate limit could not count."""
+        self._metrics.count_store_error()
+
+
+def _fields(entry: AccessRecord) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "route": entry.route,
+        "method": entry.method,
+        "status": entry.status,
+        "request_id": entry.request_id,
+        "duration_ms": round(entry.duration_ms, 2),
+    }
+    if entry.code:
+        fields["code"] = entry.code
+    if entry.trace and entry.trace.trace_id:
+        fields["trace"] = entry.trace.trace_id
+    if entry.prediction:
+        fields |= _prediction_fields(entry.prediction)
+    return fields
+
+
+def _prediction_fields(prediction: Prediction) -> dict[str, object]:
+    timings, best = prediction.timings, prediction.classes[0]
+    return {
+        "model": prediction.model.name,
+        "version": prediction.model.version,
+        "top_class": best.class_name,
+        "confidence": round(best.confidence, 4),
+        "queue_ms": round(timings.queue_ms, 2),
+        "decode_ms": round(timings.decode_ms, 2),
+        "preprocess_ms": round(timings.preprocess_ms, 2),
+        "inference_ms": round(timings.inference_ms, 2),
+    }
+
+
+def _span(entry: AccessRecord) -> tuple[str, dict[str, str | int], list[Stage]]:
+    """Tell a trace what a request was, in OpenTelemetry's names, and its stages."""
+    fields: dict[str, str | int] = {
+        "http.request.method": entry.method,
+        "http.route": entry.route,
+        "http.response.status_code": entry.status,
+        "topfive.request_id": entry.request_id,
+    }
+    if entry.code:
+        fields["error.type"] = entry.code
+    stages = _stages(entry.duration_ms, entry.prediction) if entry.prediction else []
+    return f"{entry.method} {entry.route}", fields, stages
+
+
+def _stages(duration_ms: float, prediction: Prediction) -> list[Stage]:
+    """Lay the stages one after the other; before the first the upload was received."""
+    timings = prediction.timings
+    began_ms = max(0.0, duration_ms - timings.total_ms)
+    stages = [Stage("receive", 0.0, began_ms)]
+    for name, stage_ms in (
+        ("queue", timings.queue_ms),
+        ("decode", timings.decode_ms),
+        ("preprocess", timings.preprocess_ms),
+        ("inference", timings.inference_ms),
+    ):
+        stages.append(Stage(name, began_ms, stage_ms))
+        began_ms += stage_ms
+    return stages
