@@ -35,9 +35,11 @@ from tests.hostile.avif_parts import (
 )
 from tests.hostile.trap_parts import (
     DEFLATE,
+    FAX,
     GIF_CONTROL,
     JPEG_IN_TIFF,
     LZW,
+    PACKBITS,
     bmp_of,
     chunk,
     exif,
@@ -387,11 +389,33 @@ NAMED: list[Case] = [
     ("JSON.", NOT_READ, b'{"image": "/9j/4AAQSkZJRg=="}'),
     ("A JPEG in base64.", NOT_READ, b"/9j/4AAQSkZJRgABAQAAAQABAAD"),
 ]
+
+_SHARED = [(40_000 + number, 7, 8000, 8) for number in range(400)]
+_TILES = 10_000
+# What few bytes made large or slow before it was refused.
+AMPLIFIED: list[Case] = [
+    ("A TIFF one pixel wide with 25 million rows of a fax, each damaged.", DAMAGED,
+     grey_tiff((258, 3, 1, 1), width=1, height=25_000_000, coding=FAX, body=bytes(2000))),
+    ("A TIFF in 5,000 tiles one pixel wide, each 5,000 damaged rows of a fax.", DAMAGED,
+     grey_tiff((258, 3, 1, 1), (322, 3, 1, 1), (323, 3, 1, 5000), width=5000, height=5000,
+               coding=FAX, body=bytes(2000))),
+    ("A TIFF of 400 entries whose values are the same 8,000 bytes.", DAMAGED,
+     grey_tiff(*_SHARED, coding=DEFLATE, body=zlib.compress(bytes(64)).ljust(8000, b"\x00"))),
+    ("A BigTIFF of 400 entries whose values are the same 8,000 bytes.", DAMAGED,
+     pictures.forged_big_tiff(8, 8, *_SHARED) + bytes(3000)),
+    ("A TIFF of 10,000 tiles, all the same 20,000 bytes.", DAMAGED,
+     grey_tiff((322, 3, 1, 16), (323, 3, 1, 16), (325, 3, _TILES, 8 + 2 + 12 * 11 + 4),
+               width=1600, height=1600, coding=PACKBITS,
+               body=struct.pack("<H", 20_000) * _TILES)),
+    ("A PNG one pixel wide and 5 million high in 10 kB.", TOO_LARGE,
+     png_of(1, 5_000_000, 1, 0, pixels(10_000_000))),
+    ("A PNG of 65535 x 1 pixels, which is allowed.", "", png_of(65_535, 1, 8, 0, pixels(65_536))),
+]
 # fmt: on
 
 CASES = [
     *BEGINNINGS, *OTHER_FORMATS, *JPEG, *PNG, *GIF, *WEBP, *BMP, *TIFF, *FOUND,
-    *AVIF, *BIG_TIFF, *NAMED,
+    *AVIF, *BIG_TIFF, *NAMED, *AMPLIFIED,
 ]  # fmt: skip
 
 

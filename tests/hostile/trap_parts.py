@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests import pictures
 
-DEFLATE, LZW, JPEG_IN_TIFF = 8, 5, 7
+DEFLATE, LZW, JPEG_IN_TIFF, FAX, PACKBITS = 8, 5, 7, 2, 32_773
 _SHORT, _LONG = 3, 4
 
 

@@ -1,8 +1,8 @@
 """What a picture's header declares: its size, and no more work than its pixels are worth.
 
 The sizes are read as the formats' own specifications place them: JPEG (ITU-T T.81, B.2.2), PNG
-(W3C, 11.2.2), GIF89a (18), BMP (BITMAPFILEHEADER), WebP (RFC 9649, 2.4 to 2.7), TIFF 6.0 (2) with
-BigTIFF's longer fields; AVIF and HEIC are read in `heif`.
+(W3C, 11.2.2), GIF89a (18), BMP (BITMAPFILEHEADER), WebP (RFC 9649, 2.4 to 2.7); TIFF is read in
+`tiff`, AVIF and HEIC in `heif`.
 A file whose structure would cost the decoder more than its pixels do is refused here: a few
 hundred kilobytes of JPEG scans or TIFF strips can take a core for minutes.
 """
@@ -13,6 +13,7 @@ from itertools import islice
 
 from topfive.errors import ImageTooLarge, InvalidImage
 from topfive.images.heif import Size, avif_size, heic_size
+from topfive.images.tiff import tiff_size
 
 # Encoders write about ten scans, and each passes over the whole picture; libtiff allows as many.
 MAX_JPEG_SCANS = 100
@@ -23,17 +24,7 @@ MAX_PNG_CHUNKS = 65_536
 MAX_GIF_BLOCKS = 65_536
 # Pillow decodes run-length coded BMP in Python, about six million pixels or bytes a second.
 MAX_BMP_RUN_LENGTH = 4_000_000
-MAX_TIFF_ENTRIES = 4096
-# Pillow makes a Python object of every value; 25 megapixels in tiles of 16 x 16 have 97,657.
-MAX_TIFF_VALUES = 131_072
 
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-_TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 322, 323
-_TIFF_VALUE_CODES = {1: "B", 3: "H", 4: "I"}
-_BIG_TIFF_MAGIC = 43
-# The layout of a directory's count and of an entry; BigTIFF's have 64 bits.
-_CLASSIC_TIFF, _BIG_TIFF = ("H", "HHI", 4), ("Q", "HHQ", 8)
-_TIFF_BYTE_KINDS = frozenset({1, 2, 7})
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN = 0xDA
 # Pillow reads no length after these, the reserved ones (C8, F0 to FD) included.
@@ -181,51 +172,6 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
             position += max(2, *struct.unpack_from(">H", data, position))
 
 
-def _tiff_size(data: bytes) -> Size | None:
-    order = "<" if data[:2] == b"II" else ">"
-    if data[2] == _BIG_TIFF_MAGIC:
-        (directory,) = struct.unpack_from(order + "Q", data, 8)
-        entries = _tiff_entries(data, order, directory, _BIG_TIFF)
-    else:
-        (directory,) = struct.unpack_from(order + "I", data, 4)
-        entries = _tiff_entries(data, order, directory, _CLASSIC_TIFF)
-    sizes: dict[int, int] = {}
-    for tag, value in entries:
-        # Of a tag that comes twice the larger value counts, whichever the decoder takes.
-        sizes[tag] = max(value, sizes.get(tag, value))
-    if _TIFF_WIDTH not in sizes or _TIFF_HEIGHT not in sizes:
-        return None
-    # The decoder makes room for a whole tile, however small the picture is.
-    return (
-        max(sizes[_TIFF_WIDTH], sizes.get(_TIFF_TILE_WIDTH, 0)),
-        max(sizes[_TIFF_HEIGHT], sizes.get(_TIFF_TILE_HEIGHT, 0)),
-    )
-
-
-def _tiff_entries(
-    data: bytes, order: str, directory: int, layout: tuple[str, str, int]
-) -> Iterator[tuple[int, int]]:
-    """Yield the tag and value of each entry that is one whole number."""
-    count_code, entry_code, value_bytes = layout
-    codes = _TIFF_VALUE_CODES | ({16: "Q"} if value_bytes == 8 else {})
-    directory = min(directory, len(data))
-    (count,) = struct.unpack_from(order + count_code, data, directory)
-    if count > MAX_TIFF_ENTRIES:
-        raise InvalidImage(f"The TIFF file declares {count} entries.")
-    entry_bytes = struct.calcsize("=" + entry_code)
-    start = directory + struct.calcsize("=" + count_code)
-    for index in range(count):
-        entry = start + (entry_bytes + value_bytes) * index
-        tag, kind, values = struct.unpack_from(order + entry_code, data, entry)
-        # More values than the file has bytes are never read.
-        if MAX_TIFF_VALUES < values <= len(data) and kind not in _TIFF_BYTE_KINDS:
-            raise InvalidImage(f"The TIFF file declares {values} values in one entry.")
-        if values == 1 and kind in codes:
-            yield tag, struct.unpack_from(order + codes[kind], data, entry + entry_bytes)[0]
-        elif tag in (_TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT):
-            raise InvalidImage("The TIFF file declares its tiles in an unreadable way.")
-
-
 def _unpack_size(code: str, data: bytes, offset: int) -> Size:
     width, height = struct.unpack_from(code, data, offset)
     return width, height
@@ -237,7 +183,7 @@ SIZE_READERS: dict[str, Callable[[bytes], Size | None]] = {
     "WEBP": _webp_size,
     "GIF": _gif_size,
     "BMP": _bmp_size,
-    "TIFF": _tiff_size,
+    "TIFF": tiff_size,
     "AVIF": avif_size,
     "HEIC": heic_size,
 }

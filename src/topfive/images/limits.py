@@ -10,6 +10,10 @@ _BYTES_PER_PIXEL = {
     "JPEG": 9, "PNG": 14, "WEBP": 18, "GIF": 11, "BMP": 14, "TIFF": 18, "AVIF": 22, "HEIC": 22,
 }  # fmt: skip
 
+# As long as a JPEG's or a GIF's. Each row has a cost of its own, whatever is in it: 30 bytes and
+# up to a microsecond, which is more than a pixel's.
+MAX_SIDE = 65_535
+
 
 def decoding_bytes(image_format: str, pixels: int) -> int:
     """Estimate from above the memory that decoding so many pixels takes."""
@@ -36,4 +40,9 @@ class ImageLimits:
             raise ImageTooLarge(
                 f"The picture declares {width} x {height} pixels; at most {self.max_pixels} "
                 "in all are accepted. Send a smaller picture."
+            )
+        if max(width, height) > MAX_SIDE:
+            raise ImageTooLarge(
+                f"The picture declares {width} x {height} pixels; at most {MAX_SIDE} on a side "
+                "are accepted. Send a part of it."
             )

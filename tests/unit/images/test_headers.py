@@ -18,7 +18,7 @@ from tests.hostile.trap_parts import (
     tiff_of,
 )
 from topfive.errors import ImageTooLarge, InvalidImage
-from topfive.images import headers
+from topfive.images import headers, tiff
 from topfive.images.decode import decode
 from topfive.images.headers import declared_size
 from topfive.images.limits import ImageLimits
@@ -116,7 +116,7 @@ def test_a_run_length_coded_bmp_is_small(coding):
 def test_a_tiff_has_a_short_directory():
     """Thousands of entries are refused: the decoder would read them all, the sniffer would not."""
     entries = [(256, 4, 1, 8), (257, 4, 1, 8)]
-    filler = [(40_000, 3, 1, 0)] * (headers.MAX_TIFF_ENTRIES - 2)
+    filler = [(40_000, 3, 1, 0)] * (tiff.MAX_TIFF_ENTRIES - 2)
     assert declared_size(tiff_of(*entries, *filler), "TIFF") == (8, 8)
     with pytest.raises(InvalidImage, match="declares 4097 entries"):
         declared_size(tiff_of(*entries, *filler, filler[0]), "TIFF")
@@ -125,12 +125,66 @@ def test_a_tiff_has_a_short_directory():
 @pytest.mark.parametrize("tag", [273, 324, 282])
 def test_a_tiff_has_few_values_in_an_entry(tag):
     """Millions of strips, tiles or numbers are refused; millions of plain bytes are not."""
-    count = headers.MAX_TIFF_VALUES + 1
+    count = tiff.MAX_TIFF_VALUES + 1
     body = bytes(4 * count)
     with pytest.raises(InvalidImage, match="declares 131073 values"):
         declared_size(grey_tiff((tag, 4, count, 200), body=body), "TIFF")
     assert declared_size(grey_tiff((700, 7, count, 200), body=body), "TIFF") == (8, 8)
     assert declared_size(grey_tiff((tag, 4, count - 1, 200), body=body), "TIFF") == (8, 8)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 7, 12])
+def test_the_values_of_a_tiff_lie_in_bytes_of_their_own(kind):
+    """The decoder copies each: 400 entries of the same 10,000 bytes would take 4 MB."""
+    size = {3: 2, 12: 8}.get(kind, 1)
+    shared = [(40_000 + number, kind, 10_000 // size, 8) for number in range(400)]
+    body = bytes(10_000)
+    assert declared_size(grey_tiff(*shared[:80], body=body), "TIFF") == (8, 8)
+    with pytest.raises(InvalidImage, match="lie in the same bytes"):
+        declared_size(grey_tiff(*shared, body=body), "TIFF")
+
+
+def test_the_values_of_a_big_tiff_lie_in_bytes_of_their_own():
+    """Entries of 64 bits are added up too."""
+    shared = [(40_000 + number, 7, 10_000, 16) for number in range(400)]
+    with pytest.raises(InvalidImage, match="lie in the same bytes"):
+        declared_size(pictures.forged_big_tiff(8, 8, *shared) + bytes(10_000), "TIFF")
+
+
+@pytest.mark.parametrize(("tag", "kind", "code"), [(279, 4, "I"), (325, 3, "H"), (325, 4, "I")])
+def test_tiles_may_be_stored_once_and_not_be_much_data_in_all(tag, kind, code):
+    """What 30,000 tiles share is small: the decoder reads it for each of them."""
+    count = 30_000
+    for size, is_fine in ((1000, True), (3000, False)):
+        sizes = struct.pack(f"<{count}{code}", *[size] * count)
+        place = len(grey_tiff((tag, kind, count, 0), body=b""))
+        data = grey_tiff((tag, kind, count, place), body=sizes)
+        if is_fine:
+            assert declared_size(data, "TIFF") == (8, 8)
+        else:
+            with pytest.raises(InvalidImage, match="made of the same data"):
+                declared_size(data, "TIFF")
+
+
+def test_a_tiff_has_few_tiles():
+    """Tiles of one pixel each would be millions."""
+    tiles = (322, 3, 1, 1), (323, 3, 1, 1)
+    assert declared_size(grey_tiff(*tiles, width=300, height=400), "TIFF") == (300, 400)
+    with pytest.raises(InvalidImage, match="made of 160000 tiles"):
+        declared_size(grey_tiff(*tiles, width=400, height=400), "TIFF")
+
+
+@pytest.mark.parametrize("coding", [2, 3, 4, 32_771])
+def test_a_fax_has_few_rows(coding):
+    """The decoder tells of each damaged row, which takes it as long as hundreds of good pixels."""
+    assert declared_size(grey_tiff(width=8, height=500_000, coding=coding), "TIFF")
+    with pytest.raises(InvalidImage, match="500001 rows"):
+        declared_size(grey_tiff(width=8, height=500_001, coding=coding), "TIFF")
+    tiles = (322, 3, 1, 1), (323, 3, 1, 5000)
+    with pytest.raises(InvalidImage, match="5000000 rows"):
+        declared_size(grey_tiff(*tiles, width=1000, height=5000, coding=coding), "TIFF")
+    with pytest.raises(InvalidImage, match="its size in an unreadable way"):
+        declared_size(grey_tiff((256, 9, 1, 1), (259, 9, 1, coding)), "TIFF")
 
 
 def test_a_tiff_is_as_large_as_its_tiles():

@@ -28,6 +28,14 @@ def test_one_more_is_refused_with_the_limit():
         limits.check_pixels(3, 7)
 
 
+def test_a_side_has_a_limit_of_its_own():
+    """A row costs more than its pixels where it has one: a picture is not all rows."""
+    ImageLimits().check_pixels(65_535, 1)
+    for size in ((65_536, 1), (1, 65_536)):
+        with pytest.raises(ImageTooLarge, match="at most 65535 on a side"):
+            ImageLimits().check_pixels(*size)
+
+
 @pytest.mark.parametrize("image_format", FORMATS)
 def test_decoding_is_never_thought_to_be_cheaper_than_its_result(image_format):
     """The estimate covers at least three copies of the RGB picture, and grows with it."""
