@@ -16,6 +16,8 @@ _MAX_BOUNDARY_BYTES = 200
 # What nearly every client sends, with no escapes in it; the library reads all other forms, at forty
 # times the cost.
 _USUAL_DISPOSITION = re.compile(rb' form-data; name="([^"\\%\x80-\xff]*)"(; filename="[^"\\]*")?')
+# Lines in a part that begin like a delimiter and are none. A part of files has hardly one.
+_MAX_LIKENESSES = 1000
 # Enough of a body to hold the first delimiter and the first part's header.
 START_BYTES = _MAX_BOUNDARY_BYTES + 4 + _MAX_PART_HEADER_BYTES
 
@@ -88,7 +90,9 @@ def _find_delimiter(body: bytes, delimiter: bytes, start: int) -> int:
     """
     line = b"\r\n" + delimiter
     end = body.find(line, start - 2)
-    while end != -1:
+    for _ in range(_MAX_LIKENESSES):
+        if end == -1:
+            break
         after = end + len(line)
         if body.startswith((b"\r\n", b"--", b" ", b"\t"), after):
             return end

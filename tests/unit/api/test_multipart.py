@@ -85,6 +85,14 @@ def test_almost_a_delimiter_is_content() -> None:
     assert contents(part("file", content) + END) == [("file", content)]
 
 
+def test_a_part_has_few_lines_that_are_almost_delimiters() -> None:
+    """Looking at each of a million such lines would take a thread for a second."""
+    line = f"\r\n--{B}x".encode()
+    assert contents(part("file", line * 999) + END) == [("file", line * 999)]
+    with pytest.raises(MalformedRequest):
+        find_parts(part("file", line * 1001) + END, B)
+
+
 def test_preamble_epilogue_and_padding_are_allowed() -> None:
     """What RFC 2046 allows around parts does no harm."""
     body = b"preamble\r\n" + part("file", b"x").replace(
