@@ -16,6 +16,9 @@ GRAPH_WEIGHTS_FILE = "model.bin"
 GOLDEN_FILE = "golden.png"
 GOLDEN_LOGITS_FILE = "golden.safetensors"
 
+MAX_CLASSES = 100_000
+# Loading runs each of them at once.
+MAX_GOLDEN_INPUTS = 64
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -51,7 +54,7 @@ class GoldenSection(_Part):
     """
 
     top_five: tuple[GoldenClass, ...] = Field(min_length=1, max_length=5)
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = Field((), max_length=MAX_GOLDEN_INPUTS)
 
 
 class Manifest(_Part):
@@ -62,7 +65,7 @@ class Manifest(_Part):
     version: Name
     architecture: str
     architecture_options: dict[str, float] = {}
-    classes: int = Field(ge=1, le=100_000)
+    classes: int = Field(ge=1, le=MAX_CLASSES)
     input: InputRecipe
     source: str
     created: str

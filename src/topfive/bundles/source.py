@@ -20,7 +20,7 @@ _MOST_NAME_CHARACTERS = 64
 
 def is_url(weights: str) -> bool:
     """Tell a URL of weights from the path of a local file."""
-    return weights.startswith(_URL_SCHEMES)
+    return weights.lower().startswith(_URL_SCHEMES)
 
 
 def check_weights(weights: str) -> None:
@@ -29,6 +29,8 @@ def check_weights(weights: str) -> None:
     Raises WeightsRefused if a local file is missing, or a URL cannot be one of weights.
     """
     if is_url(weights):
+        if not _has_parts(weights):
+            raise WeightsRefused(f"{shown(weights)} is no address. Check TOPFIVE_WEIGHTS.")
         if Path(urlsplit(weights).path).suffix not in WEIGHTS_SUFFIXES:
             raise WeightsRefused(
                 f"{shown(weights)} does not end in one of {', '.join(WEIGHTS_SUFFIXES)}."
@@ -79,7 +81,7 @@ def content_version(weights_sha256: str, labels_sha256: str, recipe: InputRecipe
 
 def derive_name(weights: str, architecture: str) -> str:
     """Make a name for a model of one's own from its weights' file name; never an official one."""
-    last = unquote(urlsplit(weights).path) if is_url(weights) else weights
+    last = unquote(urlsplit(_without_secrets(weights)).path) if is_url(weights) else weights
     stem = Path(last.lower()).stem
     name = re.sub(r"[^a-z0-9._-]+", "-", stem).lstrip("._-")[:_MOST_NAME_CHARACTERS]
     if not name:
@@ -89,11 +91,22 @@ def derive_name(weights: str, architecture: str) -> str:
 
 def shown(weights: Path | str) -> str:
     """Shorten a path or URL for a message; of a URL no user, password or query is shown."""
-    text = _without_secrets(str(weights)) if is_url(str(weights)) else str(weights)
+    text = str(weights)
+    text = _without_secrets(text) if "://" in text else text
     return text if len(text) <= 100 else f"…{text[-99:]}"
 
 
+def _has_parts(url: str) -> bool:
+    """Tell whether a URL can be taken apart into host, port and path."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def _without_secrets(url: str) -> str:
+    if not _has_parts(url):
+        return f"{url.partition('://')[0]}://…"
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

@@ -53,11 +53,17 @@ def _resnet(tensors: Tensors) -> str:
     is_bottleneck = "layer1.0.conv3.weight" in tensors
     counts = tuple(_count_blocks(tensors, f"layer{number}") for number in (1, 2, 3, 4))
     name = _RESNETS.get(("bottleneck" if is_bottleneck else "basic", counts), "ResNet")
-    width = tensors["layer1.0.conv1.weight"].shape[0]
+    width = _length(tensors, "layer1.0.conv1.weight", 0)
     if not is_bottleneck or width == 64:
         return name
-    is_grouped = tensors["layer1.0.conv2.weight"].shape[1] < width
+    is_grouped = _length(tensors, "layer1.0.conv2.weight", 1) < width
     return name.replace("ResNet", "ResNeXt" if is_grouped else "Wide ResNet")
+
+
+def _length(tensors: Tensors, name: str, axis: int) -> int:
+    """Read how long a tensor is along an axis; 0 if it has no such axis."""
+    shape = tensors[name].shape
+    return shape[axis] if -len(shape) <= axis < len(shape) else 0
 
 
 def _count_blocks(tensors: Tensors, layer: str) -> int:
@@ -69,20 +75,19 @@ def _mobilenet_v3(tensors: Tensors) -> str:
 
 
 def _densenet(tensors: Tensors) -> str:
-    features = tensors["features.norm5.weight"].shape[0]
-    return _DENSENETS.get(features, "DenseNet")
+    return _DENSENETS.get(_length(tensors, "features.norm5.weight", 0), "DenseNet")
 
 
 def _vit(patches: str) -> Callable[[Tensors], str]:
     def name(tensors: Tensors) -> str:
-        shape = tensors[patches].shape
-        return f"{_VITS.get(shape[0], 'ViT')}/{shape[-1]}"
+        width, side = _length(tensors, patches, 0), _length(tensors, patches, -1)
+        return f"{_VITS.get(width, 'ViT')}/{side}"
 
     return name
 
 
 def _plain_stack(tensors: Tensors) -> str:
-    return "AlexNet" if tensors["features.0.weight"].shape[-1] == 11 else "VGG"
+    return "AlexNet" if _length(tensors, "features.0.weight", -1) == 11 else "VGG"
 
 
 # In this order: what comes first has tensors that those below may have too.

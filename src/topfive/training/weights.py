@@ -4,9 +4,17 @@ import pickle
 import re
 import warnings
 from argparse import Namespace
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import (
+    HTTPBasicAuthHandler,
+    HTTPPasswordMgrWithPriorAuth,
+    build_opener,
+    install_opener,
+)
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +31,7 @@ _OTHER_FILES = {
     b"<html": "a web page; download the file itself",
     b"\x89HDF": "an HDF5 file, as Keras writes it; topfive reads PyTorch's",
 }
+_MOST_COMPRESSION = 10
 # Asking again changes none of these answers.
 _FINAL_STATUSES = {400, 401, 403, 404, 410}
 _HOW_TO_SAVE = (
@@ -51,12 +60,15 @@ def fetch_weights(url: str, folder: Path, sha256_prefix: str | None = None) -> P
     check_weights(url)
     path = folder / f"download{Path(urlsplit(url).path).suffix}"
     try:
-        torch.hub.download_url_to_file(url, str(path), sha256_prefix, progress=True)
+        torch.hub.download_url_to_file(_with_login(url), str(path), sha256_prefix, progress=True)
     except HTTPError as error:
         # A proxy may answer so for torchvision's own address, and be another tomorrow.
         is_final = error.code in _FINAL_STATUSES and sha256_prefix is None
         kind = WeightsRefused if is_final else WeightsUnreachable
         raise kind(_unreachable(url, f"the answer is {error.code} {error.reason}")) from error
+    except HTTPException as error:
+        # Its text may quote the address, with what is secret in it.
+        raise WeightsUnreachable(_unreachable(url, type(error).__name__)) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsUnreachable(_unreachable(url, str(error)[:100])) from error
     return path
@@ -68,6 +80,19 @@ def convert_to_half(state_dict: StateDict) -> StateDict:
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in state_dict.items()
     }
+
+
+def _with_login(url: str) -> str:
+    """Take user and password out of a URL, and have this process send them to its host alone."""
+    parts = urlsplit(url)
+    login, has_login, host = parts.netloc.rpartition("@")
+    bare = urlunsplit(parts._replace(netloc=host))
+    if has_login:
+        user, _, password = map(unquote, login.partition(":"))
+        logins = HTTPPasswordMgrWithPriorAuth()
+        logins.add_password(None, bare, user, password, is_authenticated=True)
+        install_opener(build_opener(HTTPBasicAuthHandler(logins)))
+    return bare
 
 
 def _unreachable(url: str, why: str) -> str:
@@ -95,6 +120,7 @@ def _read_safetensors(path: Path) -> object:
 
 
 def _read_pickle(path: Path) -> object:
+    _refuse_bomb(path)
     try:
         # torchvision's training scripts keep their arguments, plain data too, beside the weights.
         with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
@@ -103,6 +129,21 @@ def _read_pickle(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise WeightsRefused(f"{shown(path)} is not plain weights: {_cause(error)}") from error
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a file whose tensors would take far more memory than it has bytes."""
+    try:
+        with ZipFile(path) as file:
+            size_bytes = sum(one.file_size for one in file.infolist())
+    except (BadZipFile, NotImplementedError):
+        # What is damaged, or of the form that torch wrote before, is read or refused by torch.
+        return
+    if size_bytes > _MOST_COMPRESSION * path.stat().st_size:
+        raise WeightsRefused(
+            f"{shown(path)} is compressed over {_MOST_COMPRESSION} times; torch.save writes "
+            "weights as they are."
+        )
 
 
 def _cause(error: Exception) -> str:

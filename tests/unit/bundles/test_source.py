@@ -26,6 +26,7 @@ def test_a_url_is_its_own_source():
     for url in ("https://example.org/a.pth", "http://example.org/a.pth"):
         assert is_url(url)
         assert given_source(url) == url
+    assert is_url("HTTPS://example.org/a.pth")
 
 
 def test_no_secret_of_a_url_is_recorded():
@@ -87,6 +88,8 @@ def test_a_version_changes_with_weights_labels_and_recipe():
         ("鳥.pth", "resnet50-custom"),
         ("x" * 90 + ".pth", "x" * 64),
         ("epoch=3-step=10.ckpt", "epoch-3-step-10"),
+        ("https://example.org/..%2f..%2fetc.pth", "etc"),
+        ("HTTPS://me:secret@[example/a.pth", "resnet50-custom"),
     ],
 )
 def test_a_name_is_derived_from_the_file(weights, name):
@@ -102,9 +105,19 @@ def test_a_name_is_derived_from_the_file(weights, name):
         ("gone.pth", r"no weights file gone\.pth.*TOPFIVE_WEIGHTS"),
         ("s3://bucket/a.pth", r"http://"),
         ("https://example.org/page.html", r"\.safetensors"),
+        (
+            "https://me:secret@[example/a.pth",
+            r"^https://… is no address\. Check TOPFIVE_WEIGHTS\.$",
+        ),
+        ("https://me:secret@example.org:70000/a.pth", "no address"),
+        (
+            "ftp://me:secret@example.org/a.pth?signature=secret",
+            r"^ftp://example\.org/a\.pth is not",
+        ),
     ],
 )
 def test_what_cannot_be_weights_is_refused(weights, message):
-    """The message says which file and which setting."""
-    with pytest.raises(WeightsRefused, match=message):
+    """The message says which file and which setting, and nothing that is secret."""
+    with pytest.raises(WeightsRefused, match=message) as refusal:
         check_weights(weights)
+    assert "secret" not in str(refusal.value)

@@ -113,6 +113,37 @@ def test_what_holds_no_weights_says_what_it_holds(content, word):
     assert len(str(refusal.value)) <= 300
 
 
+def test_a_checkpoint_within_itself_holds_no_weights():
+    """Looking for the innermost one ends."""
+    content = {}
+    content["model"] = content
+    with pytest.raises(WeightsRefused, match="does not hold a state dict"):
+        unwrap(content, "a.pth")
+
+
+def test_prefixes_without_end_are_left():
+    """A name of thousands of prefixes, or no name at all, ends the search too."""
+    (name,) = unwrap({"module." * 3000 + "a": torch.ones(1)}, "a.pth")
+    assert name.startswith("module.")
+    assert unwrap({"n_averaged": torch.tensor(1)}, "a.pth") == {}
+
+
+def test_names_that_could_steer_a_terminal_are_told_without_that():
+    """An escape sequence in a name does not reach who reads the message."""
+    with pytest.raises(WeightsRefused, match="It holds: ") as refusal:
+        unwrap({"\x1b[2Jepoch\n": 1}, "a.pth")
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("architecture", sorted(NEAR))
+@pytest.mark.parametrize("number", [torch.tensor(1.0), torch.ones(1)])
+@pytest.mark.filterwarnings("ignore")
+def test_names_alone_are_no_model(architecture, number):
+    """Tensors of one number each, however they are called, are refused in words."""
+    tensors = dict.fromkeys(_shapes_of(architecture), number)
+    assert _refusal(tensors).startswith("These look like ")
+
+
 @pytest.mark.parametrize("architecture", sorted(NEAR))
 @pytest.mark.filterwarnings("ignore")
 def test_another_architecture_is_named(architecture):
@@ -175,6 +206,32 @@ def test_a_head_of_two_layers_is_named(weights):
     assert "have no classifier" in _refusal(without)
     without["classifier.1.weight"] = torch.ones(3, 1280, 1, 1)
     assert "not a linear layer" in _refusal(without)
+
+
+@pytest.mark.parametrize("classes", [0, 100_001, 10**9])
+def test_a_number_of_classes_that_nobody_has_is_refused(weights, classes):
+    """A view of one number can claim any shape; nothing of that size is made."""
+    head = {"classifier.1.weight": torch.zeros(1).expand(classes, 1280)}
+    without_bias = {name: one for name, one in weights.items() if name != "classifier.1.bias"}
+    message = _refusal(without_bias | head)
+    assert f"has {classes} classes; topfive takes 1 to 100000" in message
+
+
+@pytest.mark.parametrize(
+    ("make", "form"),
+    [
+        (torch.Tensor.to_sparse, "sparse_coo"),
+        (lambda tensor: tensor.to("meta"), "meta"),
+        (lambda tensor: tensor.to(torch.complex64), "complex64"),
+        (lambda tensor: tensor.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda tensor: tensor.to(torch.int64), "int64"),
+    ],
+)
+def test_numbers_in_an_unusual_form_are_named(weights, make, form):
+    """What torch could not copy, or would copy as other numbers, is refused."""
+    message = _refusal(weights | {"classifier.1.weight": make(weights["classifier.1.weight"])})
+    assert "not kept as plain numbers (in classifier.1.weight: " in message
+    assert form in message
 
 
 def test_another_shape_is_named(weights):

@@ -1,11 +1,15 @@
 """Weights are data: whatever else a file holds is refused and never run."""
 
+import base64
 import os
 import pickle
 import threading
+import urllib.request
 from argparse import Namespace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -181,6 +185,17 @@ def test_known_malicious_files_are_refused(tmp_path, monkeypatch):
     ]
 
 
+def test_a_file_that_grows_in_memory_is_refused(tmp_path):
+    """A few kilobytes of compressed zeros become no megabytes of tensors."""
+    torch.save({"a": torch.zeros(1_000_000)}, tmp_path / "plain.pth")
+    with ZipFile(tmp_path / "plain.pth") as plain, ZipFile(tmp_path / "bomb.pth", "w") as bomb:
+        for one in plain.infolist():
+            bomb.writestr(one.filename, plain.read(one), ZIP_DEFLATED)
+    assert load_state_dict(tmp_path / "plain.pth").keys() == {"a"}
+    with pytest.raises(WeightsRefused, match="compressed over 10 times"):
+        load_state_dict(tmp_path / "bomb.pth")
+
+
 def test_half_keeps_counters():
     """Floating numbers are rounded to half precision, whole numbers stay what they are."""
     half = convert_to_half({"weight": torch.tensor([0.1]), "count": torch.tensor(123_456_789)})
@@ -189,7 +204,14 @@ def test_half_keeps_counters():
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files, and says nothing."""
+    """Serves files, notes the logins sent, and says nothing."""
+
+    logins: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Note who asks, and answer."""
+        self.logins += self.headers.get_all("Authorization", ())
+        super().do_GET()
 
     def log_message(self, *_: object) -> None:
         """Write no log."""
@@ -223,6 +245,25 @@ def test_weights_are_fetched_and_checked(web, tmp_path):
         _assert_same(load_state_dict(fetched), TENSORS)
     with pytest.raises(WeightsUnreachable, match="TOPFIVE_WEIGHTS"):
         fetch_weights(f"{url}/a.pth", tmp_path, "00000000")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_login_in_an_address_is_sent_and_told_to_nobody(web, tmp_path, monkeypatch):
+    """User and password go to the host that they are for, and into no message."""
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    monkeypatch.setattr(QuietHandler, "logins", [])
+    folder, url = web
+    torch.save(TENSORS, folder / "a.pth")
+    with_login = url.replace("://", "://me:sec%40ret@")
+    fetch_weights(f"{with_login}/a.pth", tmp_path)
+    sent = base64.b64encode(b"me:sec@ret").decode()
+    assert QuietHandler.logins == [f"Basic {sent}"]
+    fetch_weights(f"{url.replace('127.0.0.1', 'localhost')}/a.pth", tmp_path)
+    assert QuietHandler.logins == [f"Basic {sent}"]
+    for address in (f"{with_login}/gone.pth", f"{with_login}/gone a.pth?key=sec%40ret"):
+        with pytest.raises((WeightsRefused, WeightsUnreachable)) as refusal:
+            fetch_weights(address, tmp_path)
+        assert "sec" not in str(refusal.value)
 
 
 @pytest.mark.filterwarnings("ignore")
