@@ -1,22 +1,35 @@
 """The classes' names, one a line, in the order of the model's outputs."""
 
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
 from topfive.errors import LabelsRefused
 
+_MOST_BYTES = 16 * 1024 * 1024
+# What could steer a terminal; a tab between two columns does no harm.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Read the names in a labels file; raises LabelsRefused if it cannot be read or has none."""
     try:
-        # Editors on Windows begin a text file with a byte order mark.
-        return parse_labels(path.read_text("utf-8-sig"))
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise LabelsRefused(
             f"The labels file {_shown(path)} cannot be read: {error.strerror}. "
             "Check TOPFIVE_LABELS."
         ) from error
+    if len(text) > _MOST_BYTES:
+        raise LabelsRefused(
+            f"The labels file {_shown(path)} has over {_MOST_BYTES // 1024**2} MiB. "
+            "Check TOPFIVE_LABELS."
+        )
+    try:
+        # Editors on Windows begin a text file with a byte order mark.
+        return parse_labels(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise LabelsRefused(
             f"The labels file {_shown(path)} cannot be read: it is not UTF-8 text."
@@ -24,7 +37,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
-    """Read names, one a line; raises LabelsRefused if there is none, or an empty one."""
+    """Read names, one a line; raises LabelsRefused if there is none, or a wrong one."""
     labels = tuple(line.strip() for line in text.splitlines())
     if not labels:
         raise LabelsRefused("The labels file is empty. It needs one class name a line.")
@@ -33,6 +46,9 @@ def parse_labels(text: str) -> tuple[str, ...]:
             f"The labels file has no name in line {labels.index('') + 1}. "
             "It needs one class name a line, and no empty lines."
         )
+    for number, label in enumerate(labels, 1):
+        if _CONTROL.search(label):
+            raise LabelsRefused(f"The labels file has a control character in line {number}.")
     return labels
 
 

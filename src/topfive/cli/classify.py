@@ -11,6 +11,7 @@ from uuid import uuid4
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
 from topfive.concurrency.limiter import Deadline
@@ -18,6 +19,7 @@ from topfive.errors import BundleMissing, Failure
 from topfive.predictions import Prediction
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
+from topfive.telemetry.console import printable
 from topfive.telemetry.logs import LogOptions, configure_logs
 from topfive.wiring import build_service, refuse_mistakes
 
@@ -112,7 +114,7 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
 
 
 def _show_table(path: Path, outcome: Outcome) -> None:
-    name = click.format_filename(path)
+    name = printable(click.format_filename(path))
     if isinstance(outcome, Failure):
         click.echo(f"{name}: {outcome.detail} ({outcome.code})", err=True)
     elif isinstance(outcome, OSError):
@@ -128,5 +130,6 @@ def _table(prediction: Prediction) -> Table:
     table.add_column("id", justify="right")
     table.add_column("confidence", justify="right")
     for one in prediction.classes:
-        table.add_row(one.class_name, str(one.class_id), f"{one.confidence:.1%}")
+        # A plain string would be read as rich's markup.
+        table.add_row(Text(one.class_name), str(one.class_id), f"{one.confidence:.1%}")
     return table

@@ -5,6 +5,7 @@ import json
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from topfive.cli.findings import Report, examine
 from topfive.settings import read_settings
@@ -46,5 +47,6 @@ def _print_table(report: Report) -> None:
     for column in ("what", "found", "why"):
         table.add_column(column, overflow="fold")
     for one in report.findings:
-        table.add_row(one.about, one.found, one.why)
+        # Plain strings would be read as rich's markup.
+        table.add_row(*map(Text, (one.about, one.found, one.why)))
     Console().print(table)

@@ -1,5 +1,6 @@
 """Which picture files are meant: those that are named, those in folders, and standard input."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -26,7 +27,8 @@ def find_pictures(sources: Iterable[Path]) -> Iterator[PictureFile]:
     """List the files that are named, and those in folders, sorted, at every depth.
 
     In folders, files that do not end like pictures are skipped, and counted on standard error. A
-    folder that cannot be read, or has no picture, is listed with its error.
+    folder that cannot be read or has no picture, and a pipe, device or socket in it, is listed with
+    its error.
     """
     for source in sources:
         if source.is_dir():
@@ -61,9 +63,16 @@ def _in_folder(folder: Path) -> Iterator[PictureFile]:
     pictures = [file for file in files if file.suffix.lower() in suffixes]
     _tell_skipped(folder, len(files) - len(pictures))
     yield from (PictureFile(Path(error.filename), error) for error in errors)
-    yield from (PictureFile(file) for file in pictures)
+    yield from (PictureFile(file, _not_a_file(file)) for file in pictures)
     if not pictures and not errors:
         yield PictureFile(folder, MissingFile("The folder holds no picture."))
+
+
+def _not_a_file(path: Path) -> OSError | None:
+    """Say that a pipe, device or socket is no file: reading one may wait for ever."""
+    if path.is_file() or not path.exists():
+        return None
+    return OSError(errno.EINVAL, "It is not a regular file")
 
 
 def _tell_skipped(folder: Path, count: int) -> None:

@@ -47,7 +47,7 @@ class ConsoleRenderer:
         is_request = line["event"] == "request"
         prefix = "" if is_request else _PREFIXES.get(line["level"], "")
         kind = str(line["status"])[0] if is_request else prefix
-        text = self._paint(prefix + _printable(_sentence(line)), _COLOURS.get(kind))
+        text = self._paint(prefix + printable(_sentence(line)), _COLOURS.get(kind))
         shown = f"{self._paint(time.strftime('%H:%M:%S'), '2')} {text}"
         return f"{shown}\n{line['exception']}" if "exception" in line else shown
 
@@ -87,5 +87,6 @@ def _plain(line: _Line) -> str:
     return " ".join([words, *fields])
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Write what could steer a terminal, or begin a line, as Python would in quotes."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

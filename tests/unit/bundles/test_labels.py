@@ -1,5 +1,7 @@
 """The labels file."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,20 @@ def test_an_empty_name_is_refused_with_its_line(text):
     """A blank line is a missing name, at the end of the file too."""
     with pytest.raises(LabelsRefused, match="no name in line 2"):
         parse_labels(text)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\x00b", "bell\x07", "\x9b2J"])
+def test_a_name_that_could_steer_a_terminal_is_refused(name):
+    """Names are shown in terminals; a tab between columns does no harm."""
+    assert parse_labels("n01\ttench\nb\n") == ("n01\ttench", "b")
+    with pytest.raises(LabelsRefused, match="control character in line 2"):
+        parse_labels(f"a\n{name}\n")
+
+
+def test_a_labels_file_is_not_read_without_end():
+    """A file that has no end is refused after some megabytes."""
+    with pytest.raises(LabelsRefused, match="/dev/zero has over 16 MiB"):
+        read_labels(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(

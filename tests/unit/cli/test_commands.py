@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests import pictures
+from tests.unit.bundle_copies import copy_bundle, replace_file
 from topfive import __version__, cli
 from topfive.cli import commands
 from topfive.cli.picture_files import find_pictures
@@ -99,6 +100,35 @@ def test_a_folder_without_pictures_is_a_failure(run, tmp_path):
     told = json.loads(found.stdout)
     assert (told["file"], told["code"]) == ("empty", "missing_file")
     assert told["detail"] == "The folder holds no picture."
+
+
+def test_pipes_and_devices_in_a_folder_are_told_and_not_read(run, tmp_path):
+    """What may never end, however it is called, does not keep the pictures waiting."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    os.mkfifo(folder / "a.jpg")
+    (folder / "b.png").symlink_to("/dev/zero")
+    (folder / "c.jpg").write_bytes(pictures.jpeg())
+    (folder / "loop").symlink_to(folder)
+    found = run("classify", "--json", "photos")
+    first, second, third = (json.loads(line) for line in found.stdout.splitlines())
+    assert found.exit_code == 1
+    assert {first["detail"], second["detail"]} == {"It is not a regular file."}
+    assert len(third["predictions"]) == 5
+
+
+def test_names_are_shown_as_they_are(run, tmp_path, tiny_folder):
+    """Brackets in a class or a setting are no markup, and a file's name steers no terminal."""
+    folder = copy_bundle(tiny_folder, tmp_path / "bundle")
+    others = (folder / "labels.txt").read_text("utf-8").splitlines()[2:]
+    replace_file(folder, "labels.txt", "\n".join(["[/red]", "[bold]wren", *others]).encode())
+    picture = tmp_path / "a\x1b[2J.jpg"
+    picture.write_bytes(pictures.jpeg())
+    found = run("classify", "--top-k", "100", str(picture), TOPFIVE_MODEL=str(folder))
+    assert "\x1b[2J" not in found.output
+    assert "[/red]" in found.output
+    assert "[bold]wren" in found.output
+    assert "[/x]" in run("doctor", TOPFIVE_MODEL="[/x]").output
 
 
 def test_a_folder_that_cannot_be_read_is_told(monkeypatch):
