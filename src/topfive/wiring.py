@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from topfive import __version__
+from topfive.auth.keyfile import KeyFile
 from topfive.catalog.catalog import Catalog
 from topfive.catalog.desired import ModelOptions, desired_name
 from topfive.catalog.loader import LoadOptions, explain, load_present, obtain_model
@@ -74,6 +75,16 @@ def model_mistakes(settings: Settings) -> list[str]:
         settings.engine_options(1),
         probe_machine().cpu_flags,
     )
+
+
+def key_mistakes(settings: Settings) -> list[str]:
+    """List what is wrong with the file of API keys, where one is set."""
+    if settings.api_keys_file:
+        try:
+            KeyFile(settings.api_keys_file)
+        except SettingsError as error:
+            return [f"TOPFIVE_API_KEYS_FILE: {error}"]
+    return []
 
 
 def list_problems(problems: Sequence[str]) -> str:

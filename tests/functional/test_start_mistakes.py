@@ -73,6 +73,14 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path, taken_port: int) -> No
     assert len(message.splitlines()) == 6
 
 
+def test_a_file_of_keys_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """It stops the start before there are workers that could fail of it."""
+    message = refused_start(tmp_path, model="digits", api_keys_file="gone.txt")
+    assert message == (
+        "Error: TOPFIVE_API_KEYS_FILE: gone.txt cannot be read: No such file or directory.\n"
+    )
+
+
 def test_files_that_are_missing_are_told_at_once(tmp_path: Path) -> None:
     """Weights, labels and a recipe that does not go together are seen without torch."""
     message = refused_start(

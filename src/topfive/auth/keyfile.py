@@ -35,7 +35,7 @@ class KeyFile:
             entries = [line.partition("#")[0].strip() for line in lines]
             return stamp, parse_api_keys(",".join(entries))
         except OSError as error:
-            raise SettingsError(f"{self._path} cannot be read: {error.strerror}") from error
+            raise SettingsError(f"{self._path} cannot be read: {error.strerror}.") from error
         except ValueError as error:
             raise SettingsError(f"{self._path}: {error}") from error
 

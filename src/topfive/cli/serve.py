@@ -13,7 +13,13 @@ from topfive.errors import Mistake, OperatorError, SettingsError
 from topfive.provider.pull_process import pull_in_own_process
 from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
 from topfive.telemetry.logs import configure_logs, get_logger
-from topfive.wiring import choose_sizing, desired_model, list_problems, model_mistakes
+from topfive.wiring import (
+    choose_sizing,
+    desired_model,
+    key_mistakes,
+    list_problems,
+    model_mistakes,
+)
 
 # A setting that is wrong has its default, about which there is nothing to say.
 _PORT_FIELDS = frozenset({"host", "port", "metrics_port"})
@@ -62,6 +68,8 @@ def _refuse_mistakes(found: ReadSettings, settings: Settings) -> None:
     problems = list(found.problems)
     if not found.wrong_fields & _PORT_FIELDS and not inherits_sockets():
         problems += port_mistakes(settings)
+    if "api_keys_file" not in found.wrong_fields:
+        problems += key_mistakes(settings)
     if not found.wrong_fields & _MODEL_FIELDS:
         problems += model_mistakes(settings)
     if problems:
