@@ -8,8 +8,7 @@ import select
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -20,6 +19,7 @@ from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Http, Outcome
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
+from topfive.server.threads import Threads
 from topfive.server.upload import Decision, Refusal, Stage, Upload, Verdict
 from topfive.telemetry.logs import get_logger
 
@@ -52,7 +52,7 @@ class EventLoop:
         self._balance = balance
         self.requests = 0
         self._lock = Lock()
-        self._tasks: SimpleQueue[Connection] = SimpleQueue()
+        self._threads = Threads(scheduler.limits.threads, self._serve_or_drop)
         self._connections: dict[int, Connection] = {}
         self._poller = select.epoll()
         self._acceptor = Acceptor(listeners, self._poller, balance, self._admit, self._room)
@@ -68,8 +68,7 @@ class EventLoop:
     def start(self, wake_fd: int) -> None:
         """Start the threads and be ready to accept; a byte on `wake_fd` ends a turn early."""
         self._poller.register(wake_fd, select.EPOLLIN | select.EPOLLET)
-        for number in range(self._scheduler.limits.threads):
-            Thread(target=self._work, name=f"topfive-{number}", daemon=True).start()
+        self._threads.start()
 
     def turn(self, wait_s: float) -> None:
         """Wait for something to happen, and carry it out."""
@@ -211,7 +210,7 @@ class EventLoop:
                 # The thread reads the rest.
                 self._poll(upload, 0)
             if verdict is Decision.STREAM:
-                self._tasks.put(upload)
+                self._threads.give(upload)
 
     def _read_on(self, conn: Connection) -> None:
         if conn.has_ended:
@@ -223,7 +222,7 @@ class EventLoop:
     def _start_work(self) -> None:
         """Hand to threads what may be worked on now; the lock is held."""
         while (upload := self._scheduler.next_work()) is not None:
-            self._tasks.put(upload)  # type: ignore[arg-type] # this loop made it
+            self._threads.give(upload)  # type: ignore[arg-type] # this loop made it
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
         failure = refusal.failure
@@ -316,13 +315,6 @@ class EventLoop:
             self._end(conn)
         else:
             self._drop(conn)
-
-    def _work(self) -> None:
-        """Answer requests for as long as the worker lives; each thread runs this."""
-        while True:
-            conn: Connection | None = self._tasks.get()
-            while conn is not None:
-                conn = self._serve_or_drop(conn)
 
     def _serve_or_drop(self, conn: Connection) -> Connection | None:
         try:
