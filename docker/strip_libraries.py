@@ -23,8 +23,10 @@ UNUSED = (
     "openvino/torch",
     "openvino/cmake",
     "openvino/include",
-    # Pillow: drawing text, which nothing does.
+    # Pillow: drawing text and converting colour profiles, which nothing does.
     "PIL/_imagingft.*.so",
+    "PIL/_imagingcms.*.so",
+    "pillow.libs/liblcms2-*",
     "pillow.libs/libfreetype-*",
     "pillow.libs/libharfbuzz-*",
     # NumPy: building extensions, and its tests' means.
