@@ -1,7 +1,6 @@
 """The page at /, in a real browser, as a person uses it."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -341,22 +340,6 @@ def test_injected_script_does_not_run(server: LiveServer, page: Page) -> None:
     assert len([one for one in refused if "Content Security Policy" in one]) == 2
 
 
-def test_dark_mode_and_still_bars_are_respected(
-    server: LiveServer, page: Page, digits: Path
-) -> None:
-    """The page is dark where that is preferred, and bars grow only where motion is welcome."""
-    page.open(server.url)
-    light = _background(page)
-    page.prefer(prefers_color_scheme="dark", prefers_reduced_motion="reduce")
-    assert sum(_background(page)) < 100 < sum(light) - 500
-    page.pick(digits / "sample-eight.png")
-    page.wait_until_shown("#result")
-    moves = "return getComputedStyle(document.querySelector('.fill')).animationName"
-    assert page.run(moves) == "none"
-    page.prefer(prefers_reduced_motion="no-preference")
-    assert page.run(moves) == "grow"
-
-
 def test_without_javascript_the_page_tells_how_to_use_curl(server: LiveServer, page: Page) -> None:
     """No dead button is shown; the command has the service's address."""
     page.tell("Emulation.setScriptExecutionDisabled", value=True)
@@ -381,8 +364,3 @@ def _assert_rows(page: Page, expected: list[dict[str, Any]]) -> None:
 def _outline(page: Page, selector: str) -> str:
     found = page.run(f"return getComputedStyle(document.querySelector('{selector}')).outlineStyle")
     return str(found)
-
-
-def _background(page: Page) -> list[int]:
-    colour = page.run("return getComputedStyle(document.body).backgroundColor")
-    return [int(one) for one in re.findall(r"\d+", colour)]

@@ -10,10 +10,10 @@ from tests.live_server import server_environment
 def run_topfive(
     folder: Path, *arguments: str, **settings: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `topfive` in a folder, with only the settings given, until it ends."""
+    """Run the installed command in a folder, with only the settings given, until it ends."""
     given = {f"TOPFIVE_{name.upper()}": value for name, value in settings.items()}
     return subprocess.run(
-        [sys.executable, "-m", "topfive", *arguments],
+        [str(Path(sys.executable).with_name("topfive")), *arguments],
         cwd=folder,
         env=server_environment(given) | {"COLUMNS": "200"},
         stdin=subprocess.DEVNULL,

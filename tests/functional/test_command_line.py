@@ -2,29 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.live_server import LiveServer, server_environment
+from tests.functional.start import run_topfive as topfive
+from tests.live_server import LiveServer
 from tests.pictures import jpeg
-
-
-def topfive(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed command in a folder, with only the settings given."""
-    given = {f"TOPFIVE_{name.upper()}": value for name, value in settings.items()}
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("topfive")), *arguments],
-        cwd=folder,
-        env=server_environment(given) | {"COLUMNS": "200"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

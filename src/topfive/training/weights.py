@@ -136,7 +136,7 @@ def _refuse_bomb(path: Path) -> None:
     try:
         with ZipFile(path) as file:
             size_bytes = sum(one.file_size for one in file.infolist())
-    except (BadZipFile, NotImplementedError):
+    except (BadZipFile, NotImplementedError, ValueError, OSError):
         # What is damaged, or of the form that torch wrote before, is read or refused by torch.
         return
     if size_bytes > _MOST_COMPRESSION * path.stat().st_size:

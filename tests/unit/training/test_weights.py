@@ -185,6 +185,24 @@ def test_known_malicious_files_are_refused(tmp_path, monkeypatch):
     ]
 
 
+def test_a_damaged_list_of_files_is_refused_in_words(tmp_path):
+    """One byte wrong in the archive's own list, wherever it is, is told without a traceback."""
+    path = tmp_path / "weights.pth"
+    torch.save({"layer.weight": torch.zeros(4)}, path)
+    whole = path.read_bytes()
+    start = whole.index(b"PK\x01\x02")
+    refused = 0
+    for position in range(start, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            load_state_dict(path)
+        except WeightsRefused:
+            refused += 1
+    assert refused > 20
+
+
 def test_a_file_that_grows_in_memory_is_refused(tmp_path):
     """A few kilobytes of compressed zeros become no megabytes of tensors."""
     torch.save({"a": torch.zeros(1_000_000)}, tmp_path / "plain.pth")
