@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -88,8 +89,13 @@ class Page:
         self.wait(lambda: self.shown(selector), f"{selector} was not shown")
 
     def wait(self, is_so: Any, otherwise: str) -> None:
-        """Wait until a condition holds."""
-        WebDriverWait(self.driver, _WAIT_S, 0.05).until(lambda _: is_so(), otherwise)
+        """Wait until a condition holds.
+
+        An element that the page replaces while the condition reads it is read anew.
+        """
+        replaced = [StaleElementReferenceException]
+        wait = WebDriverWait(self.driver, _WAIT_S, 0.05, ignored_exceptions=replaced)
+        wait.until(lambda _: is_so(), otherwise)
 
     def try_sample(self, number: int = 1) -> None:
         """Click one of the sample pictures."""
