@@ -14,9 +14,11 @@
     │   ├── ModelNotFound          404 model_not_found
     │   ├── MethodNotAllowed       405 method_not_allowed
     │   ├── UploadTooSlow          408 upload_too_slow
+    │   ├── ModelBusy              409 model_busy
     │   ├── FileTooLarge           413 file_too_large
     │   ├── ImageTooLarge          413 image_too_large
     │   ├── UnsupportedMediaType   415 unsupported_media_type
+    │   ├── ModelRefused           422 model_refused
     │   ├── RateLimited            429 rate_limited
     │   ├── ClientDisconnected     499 client_disconnected
     │   ├── InternalError          500 internal_error
@@ -62,7 +64,9 @@ __all__ = [
     "MethodNotAllowed",
     "MissingFile",
     "Mistake",
+    "ModelBusy",
     "ModelNotFound",
+    "ModelRefused",
     "ModelUnavailable",
     "NotFound",
     "OperatorError",
@@ -174,6 +178,12 @@ class UploadTooSlow(Failure):
     status, code, title = 408, "upload_too_slow", "The upload did not arrive in time."
 
 
+class ModelBusy(Failure):
+    """Another change of this model or route is under way, or it is in use."""
+
+    status, code, title = 409, "model_busy", "Another change of this model is under way."
+
+
 class FileTooLarge(Failure):
     """The upload has too many bytes."""
 
@@ -190,6 +200,12 @@ class UnsupportedMediaType(Failure):
     """The body has a content type that is not supported."""
 
     status, code, title = 415, "unsupported_media_type", "This content type is not supported."
+
+
+class ModelRefused(Failure):
+    """A model was not taken; what served before goes on serving."""
+
+    status, code, title = 422, "model_refused", "The model is refused; nothing has changed."
 
 
 class RateLimited(Failure):

@@ -150,12 +150,15 @@ _DETAILS = {
     "method_not_allowed": "This address takes POST.",
     "client_disconnected": "The client closed its connection before its upload was whole.",
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
+    "model_busy": "Another change of flowers@2 is under way. Try again when it is done.",
     "file_too_large": "The upload has too many bytes. See /info for the limit.",
     "image_too_large": "The picture declares 6000 x 5000 pixels; at most 25000000 in all are "
     "accepted. Send a smaller picture.",
     "unsupported_media_type": "This content type is not supported. Send multipart/form-data with "
     "a part `file` (curl -F file=@photo.jpg ...), or the bytes alone with an image/* or "
     "application/octet-stream content type.",
+    "model_refused": "The model flowers@2 needs 180 MB of memory, and 95 MB are left. flowers@1 "
+    "goes on serving. Unload another model, or raise TOPFIVE_MODEL_MEMORY_BYTES.",
     "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",
     "internal_error": "The service went wrong. Its log has this request's id.",
     "overloaded": "All 34 queue slots of this worker are taken. Try again later.",
