@@ -21,7 +21,7 @@ WHAT_TO_DO = {
     "unauthorized": "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
     "forbidden": "Use a key that has the scope which `detail` names.",
     "not_found": "See `GET /` for the addresses that exist.",
-    "model_not_found": "Leave `model` and `version` out, or take them from `GET /info`.",
+    "model_not_found": "Leave `model` and `version` out, or take one that `detail` names.",
     "method_not_allowed": "Use the method that `detail` names: POST for `/predict`.",
     "upload_too_slow": "Try again over a faster connection, or send a smaller file.",
     "model_busy": "Wait until that change is done (`GET /models`), then try again.",

@@ -11,9 +11,9 @@ import pytest
 from filelock import FileLock
 
 from topfive.bundles.store import Bundle, open_bundle
-from topfive.catalog.catalog import Catalog
 from topfive.concurrency.limiter import ConcurrencyLimiter, Load
 from topfive.input_recipe import InputRecipe
+from topfive.registry.registry import Registry
 
 # torch in several processes side by side on all cores: its threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -84,21 +84,21 @@ def real_photos() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _limiters_and_catalogs() -> Iterator[tuple[WeakSet[ConcurrencyLimiter], WeakSet[Catalog]]]:
-    """Note every limiter and catalog that any test or fixture makes."""
+def _limiters_and_registries() -> Iterator[tuple[WeakSet[ConcurrencyLimiter], WeakSet[Registry]]]:
+    """Note every limiter and registry that any test or fixture makes."""
     limiters: WeakSet[ConcurrencyLimiter] = WeakSet()
-    catalogs: WeakSet[Catalog] = WeakSet()
+    registries: WeakSet[Registry] = WeakSet()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             ConcurrencyLimiter, "__init__", _noting(ConcurrencyLimiter.__init__, limiters)
         )
-        patch.setattr(Catalog, "__init__", _noting(Catalog.__init__, catalogs))
-        yield limiters, catalogs
+        patch.setattr(Registry, "__init__", _noting(Registry.__init__, registries))
+        yield limiters, registries
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind(
-    _limiters_and_catalogs: tuple[WeakSet[ConcurrencyLimiter], WeakSet[Catalog]],
+    _limiters_and_registries: tuple[WeakSet[ConcurrencyLimiter], WeakSet[Registry]],
 ) -> Iterator[None]:
     """Fail a test that leaves a thread, a child process, a permit or a lease behind."""
     threads, children = set(threading.enumerate()), _children()
@@ -106,13 +106,13 @@ def _nothing_is_left_behind(
     stray = [one for one in threading.enumerate() if one not in threads and not one.daemon]
     for thread in stray:
         thread.join(timeout=5)
-    limiters, catalogs = _limiters_and_catalogs
+    limiters, registries = _limiters_and_registries
     assert not [thread.name for thread in stray if thread.is_alive()], "threads still run"
     assert not _children() - children, "child processes were not waited for"
     assert all(limiter.load() == Load(0, 0) for limiter in limiters), (
         "a permit or queue slot is still out"
     )
-    assert all(catalog.lease_count == 0 for catalog in catalogs), "a lease is still out"
+    assert all(registry.lease_count == 0 for registry in registries), "a lease is still out"
 
 
 def _lively_weights():

@@ -35,6 +35,7 @@
             ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
             ├── LabelsRefused      labels are missing or do not fit
             ├── BundleRefused      a bundle is missing, damaged or of another layout
+            ├── ModelTooLarge      models may not take as much memory as this one needs
             └── EngineRefused      an engine cannot run, or disagrees with the reference
                 └── EngineDoubted  in bf16, by so little that the same in f32 must decide
 
@@ -67,6 +68,7 @@ __all__ = [
     "ModelBusy",
     "ModelNotFound",
     "ModelRefused",
+    "ModelTooLarge",
     "ModelUnavailable",
     "NotFound",
     "OperatorError",
@@ -294,7 +296,16 @@ class LabelsRefused(Mistake):
 
 
 class BundleRefused(Mistake):
-    """A bundle is missing, damaged or of a layout this version does not read."""
+    """A bundle is missing, damaged or of a layout this version does not read.
+
+    `public` says why without a path or a library's text.
+    """
+
+    def __init__(
+        self, message: str, *, public: str = "its bundle is damaged; the service's log says more."
+    ) -> None:
+        self.public = public
+        super().__init__(message)
 
 
 class EngineRefused(Mistake):
@@ -308,6 +319,10 @@ class EngineRefused(Mistake):
     ) -> None:
         self.public = public
         super().__init__(message)
+
+
+class ModelTooLarge(Mistake):
+    """The memory that models may take has no place for this one; the message is public."""
 
 
 class EngineDoubted(EngineRefused):

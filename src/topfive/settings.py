@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from topfive.auth.keys import ApiKey, parse_api_keys
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
+from topfive.bundles.versions import check_version, split_reference
 from topfive.engines.contract import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
@@ -35,6 +36,10 @@ def _empty_is_none(value: object) -> object:
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _split(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def _read_with(parse: Callable[[str], Channels]) -> Callable[[object], object]:
@@ -61,7 +66,15 @@ class Settings(BaseModel):
         min_length=1,
         description="The model to serve: `mobilenet_v2`, `resnet50`, `digits` (shipped inside, "
         "knows the ten digits), the name of a model of your own that `topfive pull` has made, or "
-        "the path of a bundle directory. Where WEIGHTS is set: the architecture they are of.",
+        "the path of a bundle directory. `NAME@VERSION` means one version, which may also be "
+        "`sha256:` and digits of a bundle's digest. Where WEIGHTS is set: the architecture they "
+        "are of, and what version that makes.",
+    )
+    models: str = Field(
+        "",
+        description="Further models that are loaded at the start and stay loaded, separated by "
+        "commas: `NAME`, `NAME@VERSION` or paths of bundle directories. `/predict?model=` picks "
+        "one. Empty: none.",
     )
     fallback_model: str = Field(
         "",
@@ -115,6 +128,14 @@ class Settings(BaseModel):
               "Empty: `bilinear`.")  # fmt: skip
     models_dir: Path = Field(
         Path("models"), description="The directory in which bundles are made and looked for."
+    )
+    model_memory_bytes: OptionalInt = Field(
+        None,
+        ge=1,
+        le=1 << 46,
+        description="The most bytes that loaded models may take in one worker. Empty: a share of "
+        "the memory. Where another is to be loaded, those used least recently are unloaded, but "
+        "never one that is routed or named in MODEL or MODELS.",
     )
     engine: Annotated[Literal["auto", "openvino", "torch"], Word] = Field(
         "auto",
@@ -236,6 +257,15 @@ class Settings(BaseModel):
     def _model_name_can_be_used(cls, name: str) -> str:
         return check_name(name) if name else name
 
+    @field_validator("model", "models")
+    @classmethod
+    def _versions_can_be_read(cls, text: str) -> str:
+        for one in _split(text):
+            version = split_reference(one)[1]
+            if version is not None:
+                check_version(version)
+        return text
+
     @field_validator("api_keys")
     @classmethod
     def _api_keys_can_be_read(cls, text: str) -> str:
@@ -261,6 +291,11 @@ class Settings(BaseModel):
         return uri
 
     @property
+    def further_models(self) -> tuple[str, ...]:
+        """What is named in `models`, each once."""
+        return tuple(dict.fromkeys(_split(self.models)))
+
+    @property
     def image_limits(self) -> ImageLimits:
         """What one picture may cost."""
         return ImageLimits(self.max_upload_bytes, self.max_pixels)
@@ -278,8 +313,8 @@ class Settings(BaseModel):
 
     @property
     def sizing_options(self) -> SizingOptions:
-        """What is fixed of workers, slots and queue."""
-        return SizingOptions(self.workers, self.slots, self.queue)
+        """What is fixed of workers, slots, queue and memory for models."""
+        return SizingOptions(self.workers, self.slots, self.queue, self.model_memory_bytes)
 
     @property
     def log_options(self) -> LogOptions:
@@ -294,7 +329,7 @@ class Settings(BaseModel):
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins whose pages may call the API."""
-        return tuple(one.strip() for one in self.cors_origins.split(",") if one.strip())
+        return tuple(_split(self.cors_origins))
 
     def engine_options(self, slots: int) -> EngineOptions:
         """Which engine to use, for `slots` inferences at once."""

@@ -68,7 +68,8 @@ def test_number_is_that_of_the_code(row: list[str]) -> None:
 @pytest.mark.parametrize(
     "row",
     rows(
-        "| CPUs | memory, MiB | workers | slots | queue | threads | decoding, MB | uploads, MiB |"
+        "| CPUs | memory, MiB | workers | slots | queue | threads | decoding, MB | uploads, MiB "
+        "| models, MiB |"
     ),
     ids=lambda row: f"{row[0]} CPUs, {row[1]} MiB",
 )
@@ -84,6 +85,7 @@ def test_sizes_are_those_that_are_chosen(row: list[str]) -> None:
         chosen.threads,
         chosen.decoding_bytes // 1000**2,
         chosen.upload_bytes // 1024**2,
+        chosen.model_bytes // 1024**2,
     ]
 
 

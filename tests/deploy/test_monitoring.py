@@ -41,6 +41,7 @@ METRICS: dict[str, tuple[str, frozenset[str]]] = {
         "gauge",
         frozenset({"name", "version", "sha256", "engine", "precision"}),
     ),
+    "topfive_model_memory_bytes": ("gauge", frozenset({"model", "version"})),
     "topfive_decoded_bytes_in_flight": ("gauge", frozenset()),
     "topfive_worker_memory_bytes": ("gauge", frozenset({"worker"})),
     "topfive_worker_restarts_total": ("counter", frozenset()),

@@ -30,7 +30,7 @@ def photos(real_photos: Path) -> list[Photo]:
 @pytest.fixture(scope="session")
 def real_bundle(real_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle pulled from the real weights."""
-    from topfive.catalog.desired import ModelOptions
+    from topfive.registry.desired import ModelOptions
     from topfive.training.pull import pull_bundle
 
     root = tmp_path_factory.mktemp("real")

@@ -4,12 +4,13 @@ import logging
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic, sleep
+from types import SimpleNamespace
 
 import pytest
 
 from tests import pictures
-from topfive.catalog.catalog import Catalog
-from topfive.classify.classifier import load_classifier
+from topfive.bundles.store import Bundle
+from topfive.classify.classifier import Classifier, load_classifier
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline, Load
 from topfive.concurrency.memory import MemoryBudget
 from topfive.engines import EngineOptions
@@ -20,6 +21,7 @@ from topfive.errors import (
     Failure,
     ImageTooLarge,
     InvalidImage,
+    InvalidParameter,
     ModelNotFound,
     ModelUnavailable,
     OutOfMemory,
@@ -31,7 +33,8 @@ from topfive.errors import (
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
 from topfive.predictions import ImageInfo, ModelRef
-from topfive.service import STALLED_AFTER_S, NoRecovery, Service, ServiceLimits
+from topfive.registry.registry import Registry
+from topfive.service import STALLED_AFTER_S, Service, ServiceLimits
 from topfive.settings import parse_settings
 from topfive.telemetry.logs import LogOptions, configure_logs
 from topfive.wiring import build_service
@@ -41,10 +44,10 @@ LIMITS = ServiceLimits(ImageLimits(), 30.0)
 
 
 def _service(
-    catalog: Catalog, limiter: ConcurrencyLimiter | None = None, memory_bytes: int = 10**9
+    registry: Registry, limiter: ConcurrencyLimiter | None = None, memory_bytes: int = 10**9
 ) -> Service:
     return Service(
-        catalog, limiter or ConcurrencyLimiter(1, 1), MemoryBudget(memory_bytes), SIZING, LIMITS
+        registry, limiter or ConcurrencyLimiter(1, 1), MemoryBudget(memory_bytes), SIZING, LIMITS
     )
 
 
@@ -62,17 +65,17 @@ def classifier(tiny_bundle):
 
 
 @pytest.fixture
-def catalog(classifier):
-    """A catalog in which the tiny model serves."""
-    one = Catalog("tiny")
-    one.activate(classifier)
+def registry(classifier):
+    """A registry in which the tiny model serves."""
+    one = Registry("tiny")
+    one.activate(one.adopt(classifier))
     return one
 
 
 @pytest.fixture
-def service(catalog):
+def service(registry):
     """A service with one slot and one that may wait."""
-    return _service(catalog)
+    return _service(registry)
 
 
 def test_a_picture_gets_its_prediction(service):
@@ -102,22 +105,22 @@ def test_as_many_classes_as_asked_for(service):
         (pictures.forged_png(10, 10), InvalidImage),
     ],
 )
-def test_bad_pictures_fail_and_leave_nothing(catalog, data, failure):
+def test_bad_pictures_fail_and_leave_nothing(registry, data, failure):
     """Whatever fails, queue slots, permits and leases come back."""
     limiter = ConcurrencyLimiter(1, 0)
-    service = _service(catalog, limiter)
+    service = _service(registry, limiter)
     for _ in range(3):
         with pytest.raises(failure):
             service.predict(data, _later())
     assert limiter.load() == Load(0, 0)
-    assert catalog.lease_count == 0
+    assert registry.lease_count == 0
     assert service.predict(pictures.png(), _later()).classes
 
 
-def test_what_is_refused_by_its_header_needs_no_place(catalog):
+def test_what_is_refused_by_its_header_needs_no_place(registry):
     """A full service still tells a bad picture from a good one."""
     limiter = ConcurrencyLimiter(1, 0)
-    service = _service(catalog, limiter)
+    service = _service(registry, limiter)
     with limiter.queue_slot():
         with pytest.raises(UnsupportedFormat):
             service.predict(b"text", _later())
@@ -136,23 +139,23 @@ def test_another_model_or_version_is_not_found(service):
 
 def test_without_a_model_there_is_no_prediction():
     """A service whose model is missing says so, and since when it may help to ask again."""
-    service = _service(Catalog("tiny"))
+    service = _service(Registry("tiny"))
     with pytest.raises(ModelUnavailable) as refusal:
         service.predict(pictures.png(), _later())
     assert refusal.value.retry_after_s
 
 
-def test_expired_work_never_reaches_the_model(catalog):
+def test_expired_work_never_reaches_the_model(registry):
     """Past its deadline a picture is neither decoded nor classified."""
-    service = _service(catalog)
+    service = _service(registry)
     with pytest.raises(DeadlineExceeded):
         service.predict(pictures.forged_png(10, 10), Deadline.after(-1))
 
 
-def test_work_for_a_client_that_has_gone_is_not_done(catalog):
+def test_work_for_a_client_that_has_gone_is_not_done(registry):
     """Whoever hung up while waiting is not decoded for, and what was held comes back."""
     limiter = ConcurrencyLimiter(1, 0)
-    service = _service(catalog, limiter)
+    service = _service(registry, limiter)
     with pytest.raises(ClientDisconnected):
         service.predict(pictures.forged_png(10, 10), _later(), is_abandoned=lambda: True)
     assert limiter.load() == Load(0, 0)
@@ -161,37 +164,45 @@ def test_work_for_a_client_that_has_gone_is_not_done(catalog):
 @pytest.mark.parametrize(
     ("has_gone", "failure"), [(True, ClientDisconnected), (False, DeadlineExceeded)]
 )
-def test_who_left_while_waiting_is_not_called_late(catalog, has_gone, failure):
+def test_who_left_while_waiting_is_not_called_late(registry, has_gone, failure):
     """Where time is up, whether the client is still there decides what it is called."""
-    service = _service(catalog)
+    service = _service(registry)
     with pytest.raises(failure):
         service.predict(pictures.png(), Deadline.after(-1), is_abandoned=lambda: has_gone)
 
 
-def test_a_picture_beyond_the_memory_is_refused(catalog):
+def test_a_picture_beyond_the_memory_is_refused(registry):
     """Where decoding would take more than there is, it does not begin."""
-    service = _service(catalog, memory_bytes=1000)
+    service = _service(registry, memory_bytes=1000)
     with pytest.raises(OutOfMemory):
         service.predict(pictures.png(), _later())
     with pytest.raises(Failure, match="damaged"):
         service.predict(pictures.forged_png(1, 1), _later())
 
 
-def test_health_tells_the_three_states(classifier):
+def _called(name: str, bundle: Bundle) -> Classifier:
+    """Make a classifier of that name, with an engine that only can be closed."""
+    manifest = bundle.manifest.model_copy(update={"name": name})
+    engine = SimpleNamespace(close=lambda: None, name="openvino", precision="f32")
+    return Classifier(Bundle(bundle.folder, manifest, bundle.labels), engine, ImageLimits())
+
+
+def test_health_tells_the_three_states(classifier, tiny_bundle):
     """Unavailable, degraded on the stand-in, healthy on the desired model."""
-    catalog = Catalog("desired")
-    service = _service(catalog)
+    registry = Registry("tiny")
+    service = _service(registry)
     health = service.health()
-    assert (health.status, health.is_loaded, health.model) == ("unavailable", False, "desired")
+    assert (health.status, health.is_loaded, health.model) == ("unavailable", False, "tiny")
     assert health.model_version is None
     assert health.reason
     assert not service.is_ready()
-    catalog.activate_fallback(classifier, "Its weights are not here.")
+    stand_in = _called("stand-in", tiny_bundle)
+    registry.stand_in(registry.adopt(stand_in), "Its weights are not here.")
     health = service.health()
-    assert (health.status, health.is_loaded, health.model) == ("degraded", True, "tiny")
+    assert (health.status, health.is_loaded, health.model) == ("degraded", True, "stand-in")
     assert health.reason == "Its weights are not here."
     assert service.is_ready()
-    catalog.activate(classifier)
+    registry.activate(registry.adopt(classifier))
     health = service.health()
     assert (health.status, health.model_version, health.reason) == ("healthy", "1", None)
 
@@ -234,15 +245,10 @@ def test_a_closed_service_refuses(tiny_folder):
     assert service.health().status == "unavailable"
 
 
-def test_no_recovery_can_be_stopped():
-    """The stand-in for no recovery does nothing."""
-    NoRecovery().stop()
-
-
-def test_stuck_work_makes_it_not_ready(catalog, monkeypatch):
+def test_stuck_work_makes_it_not_ready(registry, monkeypatch):
     """A prediction that goes on for too long is seen, and takes the worker out of service."""
     limiter = ConcurrencyLimiter(2, 0)
-    service = _service(catalog, limiter)
+    service = _service(registry, limiter)
     assert service.oldest_run_s() == 0
     with limiter.permit(_later()):
         assert service.is_ready()
@@ -255,10 +261,10 @@ def test_stuck_work_makes_it_not_ready(catalog, monkeypatch):
     assert service.is_ready()
 
 
-def test_a_picture_waits_for_its_turn(catalog):
+def test_a_picture_waits_for_its_turn(registry):
     """With one slot taken a second picture waits in the queue, and then is answered."""
     limiter, may_leave, answers = ConcurrencyLimiter(1, 1), Event(), []
-    service = _service(catalog, limiter)
+    service = _service(registry, limiter)
 
     def hold() -> None:
         with limiter.queue_slot(), limiter.permit(_later()):
@@ -347,6 +353,48 @@ def test_wiring_survives_without_any_model(tmp_path, fallback):
         assert service.health().status == "unavailable"
         with pytest.raises(ModelUnavailable):
             service.predict(pictures.png(), _later())
+    finally:
+        service.close()
+
+
+def test_a_further_model_that_is_not_here_yet_is_waited_for(tmp_path):
+    """The others answer, those who name it are told, and it is loaded when it has come."""
+    settings = _settings("digits", TOPFIVE_MODELS="resnet50", TOPFIVE_MODELS_DIR=str(tmp_path))
+    service = build_service(settings)
+    try:
+        assert service.health().status == "healthy"
+        with pytest.raises(ModelUnavailable, match="resnet50 is not loaded yet"):
+            service.predict(pictures.png(), _later(), model="resnet50")
+        assert service.predict(pictures.png(), _later()).model.name == "digits"
+    finally:
+        service.close()
+
+
+def test_further_models_are_loaded_beside_the_desired_one(tiny_folder):
+    """Each answers to its name, also where a version is part of it, and none is degraded."""
+    service = build_service(_settings("digits", TOPFIVE_MODELS=str(tiny_folder)))
+    try:
+        for asked, answering in (
+            ({}, "digits"),
+            ({"model": "tiny"}, "tiny"),
+            ({"model": "tiny@1"}, "tiny"),
+            ({"model": "digits", "version": "latest"}, "digits"),
+            ({"version": "1"}, "digits"),
+        ):
+            found = service.predict(pictures.png(), _later(), **asked)
+            assert (found.model.name, found.is_degraded) == (answering, False)
+        with pytest.raises(InvalidParameter):
+            service.predict(pictures.png(), _later(), model="tiny@1", version="2")
+    finally:
+        service.close()
+
+
+def test_a_further_model_that_is_damaged_is_told_and_the_others_answer(tiny_folder, tmp_path):
+    """What was right at the start, and is not when a worker begins, stops no worker."""
+    settings = _settings("digits", TOPFIVE_MODELS=str(tmp_path / "gone"))
+    service = build_service(settings)
+    try:
+        assert service.health().status == "healthy"
     finally:
         service.close()
 

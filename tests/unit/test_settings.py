@@ -54,6 +54,8 @@ def test_every_field_is_read_from_its_variable():
     settings = parse_settings(
         {
             "TOPFIVE_MODEL": " /models/birds/1 ",
+            "TOPFIVE_MODELS": "digits, flowers@1.2 ,digits,",
+            "TOPFIVE_MODEL_MEMORY_BYTES": "1000",
             "TOPFIVE_LABELS": "labels.txt",
             "TOPFIVE_INPUT_RESIZE": "256",
             "TOPFIVE_INPUT_CROP": "",
@@ -74,12 +76,13 @@ def test_every_field_is_read_from_its_variable():
         }
     )
     assert settings.model == "/models/birds/1"
+    assert settings.further_models == ("digits", "flowers@1.2")
     assert settings.labels == Path("labels.txt")
     assert settings.recipe == RecipeOptions(
         resize=256, mean=(0.5, 0.5, 0.5), interpolation="bicubic"
     )
     assert settings.engine_options(2) == EngineOptions("openvino", "bf16", 2)
-    assert settings.sizing_options == SizingOptions(3, 2, 0)
+    assert settings.sizing_options == SizingOptions(3, 2, 0, 1000)
     assert settings.image_limits == ImageLimits(1000, 2000)
     assert settings.accepted_keys == (ApiKey(DIGEST, frozenset({"admin"})),)
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
@@ -102,6 +105,8 @@ def test_empty_means_unset_where_that_makes_sense():
 
 BAD = {
     "TOPFIVE_MODEL": "",
+    "TOPFIVE_MODELS": "flowers@",
+    "TOPFIVE_MODEL_MEMORY_BYTES": "1GB",
     "TOPFIVE_ENGINE": "tensorflow",
     "TOPFIVE_PRECISION": "f64",
     "TOPFIVE_MODEL_NAME": "My Birds",

@@ -146,7 +146,7 @@ _DETAILS = {
     "unauthorized": "Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.",
     "forbidden": "This API key does not have the scope 'predict'.",
     "not_found": "There is nothing at this address. See / for the addresses there are.",
-    "model_not_found": "No model of that name is served here. See /info for the one that is.",
+    "model_not_found": "There is no model of that name here. Did you mean `mobilenet_v2`?",
     "method_not_allowed": "This address takes POST.",
     "client_disconnected": "The client closed its connection before its upload was whole.",
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",

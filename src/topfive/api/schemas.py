@@ -27,10 +27,13 @@ class PredictFields(BaseModel):
 
     top_k: int = Field(5, ge=1, le=100, description="How many classes to answer with, best first.")
     model: str | None = Field(
-        None, max_length=200, description="The model to use; it must be the one served."
+        None, max_length=200, description="The model to use, if not the default one."
     )
     version: str | None = Field(
-        None, max_length=200, description="The model's version; it must be the one served."
+        None,
+        max_length=200,
+        description="Its version, `latest`, or `sha256:` and digits of its digest. The active "
+        "one if left out.",
     )
 
 

@@ -16,6 +16,7 @@ from topfive.bundles.manifest import (
     Manifest,
     parse_manifest,
 )
+from topfive.bundles.versions import LATEST, KnownBundle, pick_version
 from topfive.errors import BundleRefused, LabelsRefused
 
 _NEEDED_FILES = {LABELS_FILE, WEIGHTS_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, GOLDEN_FILE}
@@ -52,25 +53,30 @@ def list_manifests(root: Path) -> list[tuple[Path, Manifest]]:
 
 
 def find_bundle(
-    root: Path, name: str, is_meant: Callable[[Manifest], bool] | None = None
+    root: Path,
+    name: str,
+    is_meant: Callable[[Manifest], bool] | None = None,
+    version: str | None = None,
 ) -> Path | None:
-    """Find the newest bundle called `name`, of those that are meant where that is said.
+    """Find the bundle called `name` of a version, or the latest, of those that are meant.
 
     Raises BundleRefused where a damaged one may be the one to find: no older one steps in for it.
     """
     found = [
-        folder
+        KnownBundle(folder, manifest)
         for folder, manifest in list_manifests(root)
         if manifest.name == name and (is_meant is None or is_meant(manifest))
     ]
-    if is_meant is None or not found:
-        _refuse_damaged(root, name)
-    return found[-1] if found else None
+    picked = pick_version(found, version)
+    if picked is None or (is_meant is None and version is None):
+        _refuse_damaged(root, name, version)
+    return picked.folder if picked else None
 
 
-def _refuse_damaged(root: Path, name: str) -> None:
+def _refuse_damaged(root: Path, name: str, version: str | None) -> None:
     for folder, problem in _read_all(root):
-        if folder.parent.name == name and isinstance(problem, BundleRefused):
+        is_meant = folder.parent.name == name and version in (None, LATEST, folder.name)
+        if is_meant and isinstance(problem, BundleRefused):
             raise problem
 
 
@@ -109,9 +115,14 @@ def open_bundle(folder: Path) -> Bundle:
     except OSError as error:
         raise BundleRefused(f"The bundle in {folder} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise BundleRefused(f"The labels in {folder} are not UTF-8 text.") from error
+        raise BundleRefused(
+            f"The labels in {folder} are not UTF-8 text.", public="its labels are not UTF-8 text."
+        ) from error
     except LabelsRefused as error:
-        raise BundleRefused(f"The labels in {folder} are damaged. {error}") from error
+        raise BundleRefused(
+            f"The labels in {folder} are damaged. {error}",
+            public="its labels do not fit its classes.",
+        ) from error
     return Bundle(folder, manifest, labels)
 
 
@@ -131,9 +142,13 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             # Only torch reads them: the graph holds the same numbers, and an image leaves them out.
             continue
         if name not in present:
-            raise BundleRefused(f"The bundle in {folder} lacks {name}. Pull it again.")
+            raise BundleRefused(
+                f"The bundle in {folder} lacks {name}. Pull it again.",
+                public=f"its bundle lacks {name}.",
+            )
         if hash_file(present[name]) != expected:
             raise BundleRefused(
                 f"{folder / name} is not the file that the bundle was made with (its sha256 "
-                "differs). Delete the folder and pull it again."
+                "differs). Delete the folder and pull it again.",
+                public=f"the sha256 of {name} is not the one in its bundle.json.",
             )

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from topfive import __version__
-from topfive.catalog.desired import desired_name
-from topfive.catalog.loader import LoadOptions, load_present, locate_bundle
+from topfive.bundles.store import read_manifest
 from topfive.engines import engine_candidates
 from topfive.errors import OperatorError
 from topfive.machine.gpu import cuda_of_torch, gpu_names
 from topfive.machine.ports import find_holder, next_free_port, port_problem
 from topfive.machine.probe import Machine, probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
+from topfive.registry.desired import ModelOptions, desired_name
+from topfive.registry.loader import LoadOptions, load_present, locate_bundle
 from topfive.settings import Settings
-from topfive.wiring import desired_model
+from topfive.wiring import desired_model, further_models
 
 _TELLING_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm"
@@ -58,10 +59,11 @@ def examine(settings: Settings) -> Report:
         *_machine(machine),
         _gpu(),
         *_choices(settings, machine, sizing),
-        *_limits(settings),
+        *_limits(settings, sizing),
         _log(settings),
         _fallback(settings),
         model,
+        *_further_models(settings),
         _port(settings),
     )
     return Report(findings, is_model_fine=not model.step)
@@ -112,12 +114,17 @@ def _engine_choice(settings: Settings, machine: Machine) -> tuple[str, str]:
     return f"{first.engine} {first.precision}", first.reason
 
 
-def _limits(settings: Settings) -> list[Finding]:
+def _limits(settings: Settings, sizing: Sizing) -> list[Finding]:
     upload, pixels = settings.max_upload_bytes / _MIB, settings.max_pixels / 1_000_000
     return [
         Finding("largest upload", f"{upload:g} MiB", "TOPFIVE_MAX_UPLOAD_BYTES"),
         Finding("largest picture", f"{pixels:g} megapixels", "TOPFIVE_MAX_PIXELS"),
         Finding("time limit", f"{settings.request_timeout_s:g} s", "TOPFIVE_REQUEST_TIMEOUT_S"),
+        Finding(
+            "memory for models",
+            f"{sizing.model_bytes // _MIB} MB per worker",
+            "those used least recently are unloaded for others; TOPFIVE_MODEL_MEMORY_BYTES",
+        ),
         Finding("rate limit", settings.rate_limit or "none", "for one client; TOPFIVE_RATE_LIMIT"),
     ]
 
@@ -155,6 +162,26 @@ def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:
     )
     classifier.close()
     return Finding("model", found, f"{engine} agrees with the reference{refused}")
+
+
+def _further_models(settings: Settings) -> list[Finding]:
+    return [_further_model(options) for options in further_models(settings)]
+
+
+def _further_model(options: ModelOptions) -> Finding:
+    """Look for a model that is loaded beside, without loading it."""
+    name = desired_name(options)
+    try:
+        folder = locate_bundle(options)
+    except OperatorError as error:
+        step = "Correct TOPFIVE_MODELS"
+        return Finding("further model", f"{name}: not ready", str(error), step)
+    if folder is None:
+        return Finding(
+            "further model", f"{name}: not here", "it is made at the start, or later where it "
+            "cannot be downloaded",
+        )  # fmt: skip
+    return Finding("further model", f"{name} {read_manifest(folder).version}", "TOPFIVE_MODELS")
 
 
 def _step_to_model(settings: Settings) -> str:

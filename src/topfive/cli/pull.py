@@ -14,10 +14,11 @@ from topfive.bundles.description import describe_bundle
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.bundles.store import find_bundle, open_bundle
-from topfive.catalog.desired import ModelOptions, resolve
+from topfive.bundles.versions import split_reference
 from topfive.engines.architectures import require_known
 from topfive.errors import Mistake, OperatorError, WeightsRefused
-from topfive.settings import Settings, read_settings
+from topfive.registry.desired import ModelOptions, resolve
+from topfive.settings import Settings, parse_settings, read_settings
 
 # Neither connecting nor any one read may stand still longer than this.
 _NETWORK_TIMEOUT_S = 20
@@ -47,6 +48,8 @@ class Channels(click.ParamType[tuple[float, float, float]]):
               help="A text file with one class name a line. [default: TOPFIVE_LABELS]")  # fmt: skip
 @click.option("--name", help="What a model of your own is called. "
               "[default: TOPFIVE_MODEL_NAME, else as its weights' file]")  # fmt: skip
+@click.option("--version", help="The version that is made, such as 1.2.0; of an official model, "
+              "torchvision's. [default: named after the content; the newest]")  # fmt: skip
 @click.option("--resize", type=click.IntRange(1, 4096),
               help="Pixels to which the shorter side is resized. [default: 232]")  # fmt: skip
 @click.option("--crop", type=click.IntRange(1, 4096),
@@ -61,7 +64,7 @@ class Channels(click.ParamType[tuple[float, float, float]]):
               help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
 @click.option("--report", is_flag=True, hidden=True, help="Tell of an error in JSON, for `serve`.")
 def pull(model: str, *, report: bool, **given: Any) -> None:
-    """Make the bundle of a model: MODEL is mobilenet_v2 or resnet50.
+    """Make the bundle of a model: MODEL is mobilenet_v2 or resnet50, or NAME@VERSION.
 
     With weights, labels or a recipe of your own it becomes a model of your own, with a name of its
     own. Prints the bundle's folder; what is in it goes to standard error. A bundle that is there
@@ -72,10 +75,12 @@ def pull(model: str, *, report: bool, **given: Any) -> None:
       topfive pull mobilenet_v2
       topfive pull resnet50 --weights resnet50.pth
       topfive pull mobilenet_v2 --weights birds.safetensors --labels birds.txt --name birds
+      topfive pull mobilenet_v2 --weights birds2.safetensors --name birds --version 2.0.0
+      topfive pull mobilenet_v2@imagenet1k-v1
       topfive pull resnet50 --weights x.pth --resize 256 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5
     """
     try:
-        folder = _pull(model, given)
+        folder = _pull(model, given, parse_settings({}) if report else read_settings())
     except OperatorError as error:
         if not report:
             raise
@@ -86,10 +91,13 @@ def pull(model: str, *, report: bool, **given: Any) -> None:
     click.echo(folder)
 
 
-def _pull(model: str, given: dict[str, Any]) -> Path:
+def _pull(reference: str, given: dict[str, Any], settings: Settings) -> Path:
     # torch takes seconds to import: what it is not needed for is said at once.
+    model, version = split_reference(reference)
     require_known(model)
-    options = _options(model, read_settings(), given)
+    if version is not None and given["version"] not in (None, version):
+        raise click.BadParameter("MODEL names another version.", param_hint="--version")
+    options = _options(model, settings, given, version or given["version"] or "")
     resolve(options)
     _require_torch()
     from topfive.training.pull import pull_bundle  # noqa: PLC0415 - imports torch
@@ -98,7 +106,7 @@ def _pull(model: str, given: dict[str, Any]) -> Path:
     return pull_bundle(options)
 
 
-def _options(model: str, settings: Settings, given: dict[str, Any]) -> ModelOptions:
+def _options(model: str, settings: Settings, given: dict[str, Any], version: str) -> ModelOptions:
     """Take what is given as an option, else what settings say."""
     recipe = settings.recipe.given | {
         name: given[name]
@@ -112,6 +120,7 @@ def _options(model: str, settings: Settings, given: dict[str, Any]) -> ModelOpti
         models_dir=given["models_dir"] or settings.models_dir,
         name=_checked_name(given["name"]) or settings.model_name,
         recipe=RecipeOptions(**recipe),
+        version=version,
     )
 
 
@@ -138,9 +147,9 @@ def _show(folder: Path) -> None:
 
 
 def _shortest(folder: Path, name: str) -> str:
-    """Tell how the bundle in `folder` is asked for: a name alone means the newest one."""
-    newest = find_bundle(folder.parent.parent, name)
-    if newest == folder:
+    """Tell how the bundle in `folder` is asked for: a name alone means the latest one."""
+    latest = find_bundle(folder.parent.parent, name)
+    if latest == folder:
         return name
     return str(folder) if "/" in str(folder) else f"./{folder}"
 

@@ -7,15 +7,16 @@ import click
 
 from topfive.bundles.description import describe_bundle
 from topfive.bundles.store import open_bundle
-from topfive.catalog.desired import desired_name
-from topfive.catalog.loader import find_impostors, locate_bundle
 from topfive.errors import Mistake, OperatorError, SettingsError
 from topfive.provider.pull_process import pull_in_own_process
+from topfive.registry.desired import ModelOptions, desired_name
+from topfive.registry.loader import find_impostors, locate_bundle
 from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
 from topfive.telemetry.logs import configure_logs, get_logger
 from topfive.wiring import (
     choose_sizing,
     desired_model,
+    further_models,
     key_mistakes,
     list_problems,
     model_mistakes,
@@ -25,7 +26,8 @@ from topfive.wiring import (
 _PORT_FIELDS = frozenset({"host", "port", "metrics_port"})
 _MODEL_FIELDS = frozenset(
     {"model", "fallback_model", "weights", "model_name", "labels", "models_dir", "engine",
-     "precision", "input_resize", "input_crop", "input_mean", "input_std", "input_interpolation"}
+     "precision", "models", "model_memory_bytes", "workers", "input_resize", "input_crop",
+     "input_mean", "input_std", "input_interpolation"}
 )  # fmt: skip
 
 
@@ -56,7 +58,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     configure_logs(settings.log_options)
     _tell_of_impostors(settings)
-    refusal = _pull_if_missing(settings)
+    refusal = _pull_missing(settings)
     load = partial(create_app, refusal=refusal)
     serve_until_stopped(settings, choose_sizing(settings), load)
 
@@ -104,12 +106,18 @@ def _tell_what_was_made(folder: Path | None) -> None:
         get_logger().warning("classes_repeated", names=made.repeated_classes)
 
 
-def _pull_if_missing(settings: Settings) -> OperatorError | None:
-    """Make a bundle that is missing; returns why not, where trying again may help.
+def _pull_missing(settings: Settings) -> OperatorError | None:
+    """Make bundles that are missing; returns why not that of the desired model.
 
-    Raises a Mistake where it cannot.
+    Only errors that trying again may heal are returned; a Mistake is raised.
     """
-    options = desired_model(settings)
+    refusal = _pull_if_missing(desired_model(settings))
+    for further in further_models(settings):
+        _pull_if_missing(further)
+    return refusal
+
+
+def _pull_if_missing(options: ModelOptions) -> OperatorError | None:
     try:
         if locate_bundle(options) is None:
             get_logger().info("model_pulling", model=desired_name(options))

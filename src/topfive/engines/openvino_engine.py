@@ -56,7 +56,10 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
             str(source.graph_file), "CPU", _compile_options(precision, slots)
         )
     except RuntimeError as error:
-        raise EngineRefused(f"OpenVINO cannot load {source.graph_file}: {error}") from error
+        raise EngineRefused(
+            f"OpenVINO cannot load {source.graph_file}: {error}",
+            public="OpenVINO cannot load its graph, which is damaged or made for a newer version.",
+        ) from error
     takes = tuple(compiled.input(0).shape)
     if takes != (1, source.side, source.side, 3):
         raise EngineRefused(

@@ -117,3 +117,14 @@ def resident_bytes() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def anonymous_bytes() -> int:
+    """Tell how much memory this process holds that is no file's; 0 where the system does not say.
+
+    Source: RssAnon in Linux's proc(5), which is exact to some tens of pages.
+    """
+    for line in _read(Path("/proc/self/status")).splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -16,6 +16,11 @@ LEAST_DECODING_BYTES = 128 * 1000**2
 UPLOAD_SHARE = 0.05
 LEAST_UPLOAD_BYTES = 20 * 1024**2
 MOST_UPLOAD_BYTES = 128 * 1024**2
+# What models may take: half of a worker's memory beyond one picture of 25 megapixels in AVIF or
+# HEIC, but never so little that ResNet-50 would not fit. WORKER_BYTES holds a MobileNetV2 besides.
+DECODING_KEPT_BYTES = 550 * 1000**2
+MODEL_SHARE = 0.5
+LEAST_MODEL_BYTES = 256 * 1024**2
 # The rest is for the operating system, uploads in flight and what nobody foresaw.
 MEMORY_SHARE = 0.8
 
@@ -40,11 +45,12 @@ class SizingOptions:
     workers: int | None = None
     slots: int | None = None
     queue: int | None = None
+    model_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Processes; per process slots, queue, bytes for decoding and uploads; the reasons."""
+    """Processes; per process slots, queue, bytes for decoding, uploads and models; the reasons."""
 
     workers: int
     slots: int
@@ -52,6 +58,7 @@ class Sizing:
     decoding_bytes: int
     reason: str
     upload_bytes: int = MOST_UPLOAD_BYTES
+    model_bytes: int = LEAST_MODEL_BYTES
 
     @property
     def threads(self) -> int:
@@ -69,8 +76,11 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
     reason = _reason(machine, options, workers < desired)
     upload_bytes = _upload_bytes(machine, workers)
-    decoding_bytes = _decoding_bytes(machine, workers, upload_bytes)
-    return Sizing(workers, slots, queue, decoding_bytes, reason, upload_bytes)
+    left_bytes = _left_bytes(machine, workers, upload_bytes)
+    share_bytes = max(0, int((left_bytes - DECODING_KEPT_BYTES) * MODEL_SHARE))
+    model_bytes = options.model_bytes or max(LEAST_MODEL_BYTES, share_bytes)
+    decoding_bytes = max(LEAST_DECODING_BYTES, left_bytes - share_bytes)
+    return Sizing(workers, slots, queue, decoding_bytes, reason, upload_bytes, model_bytes)
 
 
 def _slots_for(cores: int, workers: int) -> int:
@@ -89,10 +99,10 @@ def _upload_bytes(machine: Machine, workers: int) -> int:
     return min(MOST_UPLOAD_BYTES, max(LEAST_UPLOAD_BYTES, share))
 
 
-def _decoding_bytes(machine: Machine, workers: int, upload_bytes: int) -> int:
-    """Share what resting workers and uploads leave of the memory among the workers."""
+def _left_bytes(machine: Machine, workers: int, upload_bytes: int) -> int:
+    """Tell what resting workers and uploads leave of the memory for each worker; may be below 0."""
     usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE)
-    return max(LEAST_DECODING_BYTES, usable_bytes // workers - WORKER_BYTES - upload_bytes)
+    return usable_bytes // workers - WORKER_BYTES - upload_bytes
 
 
 def _reason(machine: Machine, options: SizingOptions, memory_is_short: bool) -> str:

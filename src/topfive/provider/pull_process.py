@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from topfive.catalog.desired import ModelOptions
 from topfive.errors import (
     BundleMissing,
     BundleRefused,
@@ -18,6 +17,7 @@ from topfive.errors import (
     WeightsUnreachable,
 )
 from topfive.provider.child_process import run_child
+from topfive.registry.desired import ModelOptions
 
 
 def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> None:
@@ -40,7 +40,12 @@ def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> Non
 
 def _pull_arguments(options: ModelOptions) -> Iterator[str]:
     yield from ("pull", options.model, "--report", "--models-dir", str(options.models_dir))
-    given = {"weights": options.weights, "labels": options.labels_file, "name": options.name}
+    given = {
+        "weights": options.weights,
+        "labels": options.labels_file,
+        "name": options.name,
+        "version": options.version,
+    }
     for name, value in (given | options.recipe.given).items():
         if value:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -20,6 +20,7 @@ SENTENCES = {
     "model_loaded": "The model {model} {version} is loaded: {engine} {precision}.",
     "engine_refused": "{engine} in {precision} is not used for {model}: {reason}",
     "model_refused": "The model could not be loaded: {reason} Next try in {retry_in_s:g} s.",
+    "further_model_refused": "{model} is not loaded: {reason}",
     "model_degraded": "{serving} answers in place of {model}: {reason}",
     "model_unavailable": "No model answers: {reason}",
     "fallback_refused": "The fallback model {model} could not be loaded: {reason}",

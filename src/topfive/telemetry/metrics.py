@@ -1,12 +1,12 @@
 """Metrics for Prometheus, added up over the workers of one machine."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from topfive.predictions import Prediction, Timings
+from topfive.predictions import ModelRef, Prediction, Timings
 from topfive.telemetry.metric_files import reading
 
 # OpenTelemetry's boundaries for http.server.request.duration.
@@ -38,6 +38,14 @@ class Gauges:
     is_degraded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ToldModels:
+    """The models of one worker: labels of the one that serves, and the bytes that each takes."""
+
+    serving: Labels | None = None
+    taken_bytes: Mapping[ModelRef, int] = field(default_factory=dict)
+
+
 class Metrics(Protocol):
     """What the service counts and measures."""
 
@@ -56,7 +64,7 @@ class Metrics(Protocol):
     def set_gauges(self, gauges: Gauges) -> None:
         """Say how this worker stands now."""
 
-    def render(self, accept: str, model: Labels | None) -> tuple[bytes, str]:
+    def render(self, accept: str, models: ToldModels) -> tuple[bytes, str]:
         """Write all workers' metrics; returns the text and its content type."""
 
 
@@ -78,7 +86,7 @@ class NoMetrics:
     def set_gauges(self, gauges: Gauges) -> None:
         """Do nothing."""
 
-    def render(self, _accept: str, _model: Labels | None) -> tuple[bytes, str]:
+    def render(self, _accept: str, _models: ToldModels) -> tuple[bytes, str]:
         """Return nothing."""
         return b"", "text/plain"
 
@@ -167,14 +175,14 @@ class PrometheusMetrics:
         self._degraded.set(gauges.is_degraded)
         self._memory.labels(str(os.getpid())).set(gauges.memory_bytes)
 
-    def render(self, accept: str, model: Labels | None) -> tuple[bytes, str]:
-        """Write all workers' metrics and this worker's `model`; returns text and content type."""
+    def render(self, accept: str, models: ToldModels) -> tuple[bytes, str]:
+        """Write all workers' metrics and this worker's `models`; returns text and content type."""
         encode, content_type = self._library.exposition.choose_encoder(accept)
         if self._folder is None:
-            return encode(_Told(self._registry.collect(), model)), content_type
+            return encode(_Told(self._registry.collect(), models)), content_type
         with reading(self._folder):
             counted = self._library.multiprocess.MultiProcessCollector(None, str(self._folder))
-            return encode(_Told(counted.collect(), model)), content_type
+            return encode(_Told(counted.collect(), models)), content_type
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Any:
         return self._library.Histogram(name, text, labels, buckets=buckets, registry=self._registry)
@@ -189,20 +197,28 @@ class PrometheusMetrics:
 
 
 class _Told:
-    """What is told at one scrape: what was counted, and the model that serves now."""
+    """What is told at one scrape: what was counted, and the models that are loaded now."""
 
-    def __init__(self, counted: Iterable[Any], model: Labels | None) -> None:
+    def __init__(self, counted: Iterable[Any], models: ToldModels) -> None:
         self._counted = counted
-        self._model = model
+        self._models = models
 
     def collect(self) -> Iterator[Any]:
         """Give one family of samples after the other."""
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
         yield from self._counted
-        if self._model is not None:
-            # No file keeps this one, so that it is gone as soon as the model is.
-            names = list(self._model)
+        # No file keeps these, so that they are gone as soon as a model is.
+        if self._models.serving is not None:
+            names = list(self._models.serving)
             info = GaugeMetricFamily("topfive_model_info", "The model that serves.", labels=names)
-            info.add_metric(list(self._model.values()), 1)
+            info.add_metric(list(self._models.serving.values()), 1)
             yield info
+        taken = GaugeMetricFamily(
+            "topfive_model_memory_bytes",
+            "Memory of a model in one worker.",
+            labels=["model", "version"],
+        )
+        for ref, taken_bytes in self._models.taken_bytes.items():
+            taken.add_metric([ref.name, ref.version], taken_bytes)
+        yield taken

@@ -12,10 +12,10 @@ from topfive.bundles.labels import hash_labels, read_labels, require_count
 from topfive.bundles.official import IMAGENET_CLASSES, OfficialWeights, official_weights
 from topfive.bundles.source import content_version, hash_weights, is_url, shown
 from topfive.bundles.store import find_bundle
-from topfive.catalog.desired import DesiredBundle, ModelOptions, resolve
 from topfive.engines.architectures import require_known
 from topfive.engines.torchvision_models import import_torchvision
 from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
+from topfive.registry.desired import DesiredBundle, ModelOptions, resolve
 from topfive.training.checkpoints import fit_architecture
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
@@ -47,6 +47,7 @@ def _pull(options: ModelOptions, desired: DesiredBundle) -> Path:
     present = find_bundle(options.models_dir, desired.name, desired.is_made_as)
     if present is not None:
         return present
+    _require_free(options, desired)
     with TemporaryDirectory(dir=options.models_dir, prefix=".fetching-") as folder:
         file = _obtain_file(options, desired, Path(folder))
         weights_sha256 = hash_weights(file)
@@ -84,7 +85,16 @@ def _obtain_file(options: ModelOptions, desired: DesiredBundle, folder: Path) ->
 def _version(desired: DesiredBundle, weights_sha256: str, labels: tuple[str, ...]) -> str:
     if desired.is_official and desired.official:
         return desired.official.version
-    return content_version(weights_sha256, hash_labels(labels), desired.input)
+    return desired.version or content_version(weights_sha256, hash_labels(labels), desired.input)
+
+
+def _require_free(options: ModelOptions, desired: DesiredBundle) -> None:
+    """Do nothing if the version can be made; raises SettingsError if it was, of something else."""
+    if desired.version and (options.models_dir / desired.name / desired.version).exists():
+        raise SettingsError(
+            f"There is a version {desired.version} of {desired.name} already, made of other "
+            "weights, labels or another recipe. A version never changes: choose another one."
+        )
 
 
 def _labels(labels_file: Path | None, desired: DesiredBundle, classes: int) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from topfive.catalog.desired import ModelOptions
 from topfive.errors import BundleMissing, WeightsRefused
 from topfive.provider import pull_process
 from topfive.provider.pull_process import pull_in_own_process
+from topfive.registry.desired import ModelOptions
 
 
 def _options(models_dir: Path, model: str, weights: str = "", labels: Path | None = None):

@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import given_source
 from topfive.bundles.store import open_bundle
-from topfive.catalog.desired import ModelOptions
 from topfive.classify.classifier import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module, import_torchvision
 from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
 from topfive.images.limits import ImageLimits
+from topfive.registry.desired import ModelOptions
 from topfive.training.pull import pull_bundle
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:.*torch\.jit:DeprecationWarning")
@@ -184,3 +184,20 @@ def test_weights_that_do_not_end_in_a_bias_are_refused(tmp_path):
     torch.save({"weight": torch.ones(2, 2)}, path)
     with pytest.raises(WeightsRefused, match="nor of any other model"):
         pull_bundle(ModelOptions("mobilenet_v2", str(path), None, tmp_path / "models"))
+
+
+def test_a_version_of_ones_own_is_made_and_never_changed(pulled, tmp_path):
+    """It has the version that was asked for; other weights under it are refused, and kept apart."""
+    options, _ = pulled
+    mine = replace(options, models_dir=tmp_path, version="1.2.0")
+    folder = pull_bundle(mine)
+    assert open_bundle(folder).manifest.version == "1.2.0"
+    assert folder == tmp_path / "birds" / "1.2.0"
+    assert pull_bundle(mine) == folder
+    changed = replace(mine, recipe=RecipeOptions(resize=300))
+    with pytest.raises(SettingsError, match=r"version 1\.2\.0 of birds already, made of other"):
+        pull_bundle(changed)
+    assert pull_bundle(replace(changed, version="1.3.0")) == tmp_path / "birds" / "1.3.0"
+    for wrong in ("../1", "Neu", "sha256:000000000000"):
+        with pytest.raises(SettingsError, match="cannot be the version"):
+            pull_bundle(replace(mine, version=wrong))

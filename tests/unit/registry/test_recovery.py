@@ -5,8 +5,8 @@ from time import sleep
 
 import pytest
 
-from topfive.catalog.recovery import Backoff, Recovery
 from topfive.errors import BundleMissing, BundleRefused, OperatorError, WeightsUnreachable
+from topfive.registry.recovery import Backoff, Recovery
 
 AT_ONCE = Backoff(first_s=0.001, factor=1.0, most_s=0.001)
 LATE = 30.0

@@ -1,26 +1,36 @@
 """What is wrong with a model that is asked for and can be seen without loading it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from topfive.bundles.labels import read_labels
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import check_weights
-from topfive.catalog.desired import ModelOptions, resolve
-from topfive.catalog.loader import locate_bundle, open_located
 from topfive.engines import EngineOptions, engine_candidates
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import Mistake
+from topfive.registry.desired import ModelOptions, named_model, resolve
+from topfive.registry.loader import locate_bundle, open_located
 
 
 def find_mistakes(
-    options: ModelOptions, fallback: str, engine: EngineOptions, cpu_flags: frozenset[str]
+    options: ModelOptions,
+    fallback: str,
+    engine: EngineOptions,
+    cpu_flags: frozenset[str],
+    others: Sequence[ModelOptions] = (),
 ) -> list[str]:
-    """List all that waiting cannot heal; it imports no inference library and fetches nothing."""
+    """List all that waiting cannot heal; it imports no inference library and fetches nothing.
+
+    `others` are the models that are loaded beside.
+    """
     found = [*_problems(lambda: engine_candidates(engine, cpu_flags)), *_model_problems(options)]
     if fallback:
         found += _fallback_problems(fallback, options.models_dir)
+    for other in others:
+        found += [f"TOPFIVE_MODELS: {problem}" for problem in _problems(partial(_open, other))]
     return list(dict.fromkeys(found))
 
 
@@ -57,7 +67,7 @@ def _open(options: ModelOptions) -> None:
 
 
 def _fallback_problems(fallback: str, models_dir: Path) -> Iterator[str]:
-    options = ModelOptions(fallback, "", None, models_dir)
+    options = named_model(fallback, models_dir)
     for problem in _problems(lambda: _open(options)):
         yield f"TOPFIVE_FALLBACK_MODEL={fallback}: {problem}"
 

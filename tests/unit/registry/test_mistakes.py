@@ -6,9 +6,9 @@ import pytest
 
 from tests.unit.bundle_copies import copy_bundle
 from topfive.bundles.recipe import RecipeOptions
-from topfive.catalog.desired import ModelOptions
-from topfive.catalog.mistakes import find_mistakes
 from topfive.engines import EngineOptions
+from topfive.registry.desired import ModelOptions, named_model
+from topfive.registry.mistakes import find_mistakes
 
 ENGINE = EngineOptions("openvino", "f32")
 
@@ -72,3 +72,13 @@ def test_a_damaged_bundle_is_told(plain, tiny_folder, tmp_path):
     assert "sha256 differs" in line
     (line,) = _find(plain, str(damaged))
     assert line.startswith("TOPFIVE_FALLBACK_MODEL=")
+
+
+def test_further_models_are_looked_at_too(plain, tiny_folder, tmp_path):
+    """What is wrong with each is told, by the setting that names it."""
+    others = [named_model(one, plain.models_dir) for one in ("resnet50", "flower", "digits@9")]
+    lines = find_mistakes(plain, "", ENGINE, frozenset(), others)
+    assert [line.partition(".")[0] for line in lines] == [
+        "TOPFIVE_MODELS: There is no model 'flower'",
+        f"TOPFIVE_MODELS: There is no version '9' of digits in {plain.models_dir}",
+    ]

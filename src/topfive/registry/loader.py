@@ -6,7 +6,7 @@ from typing import Protocol
 
 from topfive.bundles.official import is_impostor
 from topfive.bundles.store import Bundle, demo_root, find_bundle, list_manifests, open_bundle
-from topfive.catalog.desired import ModelOptions, desired_name, resolve
+from topfive.bundles.versions import KnownBundle, pick_version
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.engines.contract import EngineOptions
@@ -15,12 +15,15 @@ from topfive.errors import (
     BundleRefused,
     EngineRefused,
     LabelsRefused,
+    ModelTooLarge,
     OperatorError,
     SettingsError,
     WeightsRefused,
     WeightsUnreachable,
 )
 from topfive.images.limits import ImageLimits
+from topfive.registry.desired import ModelOptions, desired_name, resolve
+from topfive.registry.known import known_bundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +55,45 @@ def known_models(models_dir: Path) -> list[str]:
 def locate_bundle(options: ModelOptions) -> Path | None:
     """Find the bundle that `options` mean, or None if it is not there and can be made.
 
-    Raises SettingsError if the model is not known, WeightsRefused or LabelsRefused if what it is
-    made of is not there, BundleRefused if a damaged bundle may be the one.
+    Raises SettingsError if the model or its version is not known, WeightsRefused or LabelsRefused
+    if what it is made of is not there, BundleRefused if a damaged bundle may be the one.
     """
     if options.is_directory:
         return Path(options.model)
+    if options.version.startswith("sha256:"):
+        return _locate_digest(options)
     if options.model in ARCHITECTURES:
         desired = resolve(options)
         return find_bundle(options.models_dir, desired.name, desired.is_made_as)
+    return _locate_finished(options)
+
+
+def _locate_digest(options: ModelOptions) -> Path:
+    """Find a bundle by its content, which says all that there is to say of it."""
+    name = options.name or options.model
+    known = [one for one in known_bundles(options.models_dir).list() if one.ref.name == name]
+    return _require(pick_version(known, options.version), options)
+
+
+def _locate_finished(options: ModelOptions) -> Path:
     # What is shipped inside has a name of its own, which no bundle on disk takes over.
     for root in (demo_root(), options.models_dir):
-        folder = find_bundle(root, options.model)
+        folder = find_bundle(root, options.model, version=options.version or None)
         if folder is not None:
             return folder
+    return _require(None, options)
+
+
+def _require(found: KnownBundle | None, options: ModelOptions) -> Path:
+    if found is not None:
+        return found.folder
+    known = known_bundles(options.models_dir).list()
+    versions = [one.ref.version for one in known if one.ref.name == options.model]
+    if versions:
+        raise SettingsError(
+            f"There is no version {options.version!r} of {options.model} in {options.models_dir}. "
+            f"Known: {', '.join(versions)}."
+        )
     raise SettingsError(
         f"There is no model {options.model!r}. Known: "
         f"{', '.join(known_models(options.models_dir))}; or the path of a bundle's directory."
@@ -95,31 +124,42 @@ def find_impostors(models_dir: Path) -> list[Path]:
     ]
 
 
-def load_present(options: ModelOptions, load_options: LoadOptions) -> Classifier:
-    """Load a model whose bundle is there.
+def require_located(options: ModelOptions) -> Path:
+    """Find a bundle that must be there.
 
-    Raises BundleMissing if it is not, a Mistake if it cannot be used.
+    Raises BundleMissing if it is not, and as `locate_bundle`.
     """
     folder = locate_bundle(options)
     if folder is None:
         raise BundleMissing(
             f"There is no bundle of {desired_name(options)} in {options.models_dir} yet."
         )
+    return folder
+
+
+def open_classifier(folder: Path, options: LoadOptions) -> Classifier:
+    """Load the bundle in a folder; raises BundleRefused or EngineRefused."""
     return load_classifier(
-        open_located(folder), load_options.engine, load_options.image_limits, load_options.cpu_flags
+        open_located(folder), options.engine, options.image_limits, options.cpu_flags
     )
 
 
-def obtain_model(
-    options: ModelOptions, load_options: LoadOptions, provide: BundleProvider
-) -> Classifier:
-    """Load a model, having its bundle made first by `provide` where it is missing.
+def load_present(options: ModelOptions, load_options: LoadOptions) -> Classifier:
+    """Load a model whose bundle is there.
 
-    Raises as `load_present` and `provide`.
+    Raises BundleMissing if it is not, a Mistake if it cannot be used.
+    """
+    return open_classifier(require_located(options), load_options)
+
+
+def obtain_bundle(options: ModelOptions, provide: BundleProvider) -> Path:
+    """Find a model's bundle, having it made first by `provide` where it is missing.
+
+    Raises as `require_located` and `provide`.
     """
     if locate_bundle(options) is None:
         provide(options)
-    return load_present(options, load_options)
+    return require_located(options)
 
 
 def explain(error: OperatorError, model: str) -> str:
@@ -133,6 +173,8 @@ def explain(error: OperatorError, model: str) -> str:
         return f"The bundle of {model} is damaged. The service's log says more."
     if isinstance(error, EngineRefused):
         return f"The model {model} cannot run here. The service's log says more."
+    if isinstance(error, ModelTooLarge):
+        return f"There is not enough memory for {model}. The service's log says more."
     if isinstance(error, (WeightsRefused, LabelsRefused, SettingsError)):
         return (
             f"What is given for {model} (weights, labels or settings) cannot be used. "

@@ -1,5 +1,7 @@
 """What is meant: the official model, or one of one's own."""
 
+from dataclasses import replace
+
 import pytest
 
 from topfive.bundles import official
@@ -12,9 +14,9 @@ from topfive.bundles.official import (
     recognise_official,
 )
 from topfive.bundles.recipe import RecipeOptions
-from topfive.catalog.desired import ModelOptions, desired_name, resolve
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import LabelsRefused, SettingsError
+from topfive.registry.desired import ModelOptions, desired_name, named_model, resolve
 
 
 def _options(tmp_path, model="mobilenet_v2", weights="", labels=None, name="", **recipe):
@@ -33,7 +35,7 @@ def weights(tmp_path):
 def official_file(weights, monkeypatch):
     """The same file, where its sha256 is the official one's."""
     monkeypatch.setattr(
-        "topfive.catalog.desired.hash_weights",
+        "topfive.registry.desired.hash_weights",
         lambda _: official_weights("mobilenet_v2").sha256_prefix + 56 * "0",
     )
     return weights
@@ -142,3 +144,28 @@ def test_a_crop_larger_than_the_picture_is_refused(tmp_path, recipe):
     """The message names both settings."""
     with pytest.raises(SettingsError, match="TOPFIVE_INPUT_RESIZE and TOPFIVE_INPUT_CROP"):
         resolve(_options(tmp_path, **recipe))
+
+
+def test_older_official_weights_are_had_by_their_version(tmp_path):
+    """Torchvision's first weights are official too; a version that it does not have is told."""
+    options = replace(_options(tmp_path), version="imagenet1k-v1")
+    desired = resolve(options)
+    assert desired.is_official
+    assert desired.official.version == "imagenet1k-v1"
+    assert resolve(replace(options, version="latest")) == resolve(_options(tmp_path))
+    with pytest.raises(SettingsError, match=r"'2.0' of the official mobilenet_v2. Known: imagen"):
+        resolve(replace(options, version="2.0"))
+
+
+def test_a_version_of_ones_own_goes_with_its_weights(tmp_path, weights):
+    """Only a bundle that has it is meant."""
+    options = replace(_options(tmp_path, weights=weights), version="1.2.0")
+    assert resolve(options).version == "1.2.0"
+    assert resolve(_options(tmp_path, weights=weights)).version == ""
+
+
+def test_a_reference_means_a_model_and_nothing_else(tmp_path):
+    """`name@version` is taken apart; a path may have an `@`."""
+    named = named_model("flowers@1.2", tmp_path)
+    assert (named.model, named.version, named.is_plain) == ("flowers", "1.2", True)
+    assert named_model("/srv/a@b/flowers", tmp_path).model == "/srv/a@b/flowers"

@@ -1,24 +1,29 @@
-"""The use cases: predict, describe, health. No Flask here."""
+"""The service: predict, describe, health. No Flask here."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
 
-from topfive.catalog.catalog import Catalog, CatalogState
+from topfive.bundles.versions import ModelReference, split_reference
 from topfive.classify.classifier import Classification, Classifier
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
-from topfive.errors import ClientDisconnected, DeadlineExceeded, Overloaded, ShuttingDown
-from topfive.images.limits import ImageLimits
+from topfive.errors import (
+    ClientDisconnected,
+    DeadlineExceeded,
+    InvalidParameter,
+    Overloaded,
+    ShuttingDown,
+)
 from topfive.images.sniff import sniff
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.predictions import Prediction, Timings
+from topfive.registry.registry import Registry
+from topfive.service.description import Description, Health, ServiceLimits, label_model, tell_health
 from topfive.telemetry.access import AccessLog
-from topfive.telemetry.metrics import Gauges, Labels, Metrics, NoMetrics
+from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
 # The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
 STALLED_AFTER_S = 4.0
@@ -31,50 +36,12 @@ class Recovering(Protocol):
         """Stop trying to load the model."""
 
 
-class NoRecovery:
-    """Stands in where the model was loaded at once and nothing needs recovery."""
-
-    def stop(self) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceLimits:
-    """What one request may cost: its picture, and its time in seconds, waiting included."""
-
-    image: ImageLimits
-    request_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the service can classify, and with what."""
-
-    status: str
-    model: str
-    model_version: str | None
-    is_loaded: bool
-    uptime_s: float
-    at: datetime
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What the service is made of; `classifier` is None while no model is loaded."""
-
-    state: CatalogState
-    desired: str
-    sizing: Sizing
-    limits: ServiceLimits
-
-
 class Service:
     """Everything topfive does for a caller."""
 
     def __init__(
         self,
-        catalog: Catalog,
+        registry: Registry,
         limiter: ConcurrencyLimiter,
         memory: MemoryBudget,
         sizing: Sizing,
@@ -85,11 +52,11 @@ class Service:
         self.limits = limits
         self.access_log = access_log or AccessLog()
         self._metrics = metrics or NoMetrics()
-        self._catalog = catalog
+        self._registry = registry
         self._limiter = limiter
         self._memory = memory
         self._sizing = sizing
-        self._recovery: Recovering = NoRecovery()
+        self._recoveries: list[Recovering] = []
         self._started_s = monotonic()
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
@@ -113,7 +80,8 @@ class Service:
         if self._is_closed:
             raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
         upload = sniff(data, self.limits.image)
-        with self._limiter.queue_slot(), self._catalog.lease(model, version) as classifier:
+        reference = self._reference(model, version)
+        with self._limiter.queue_slot(), self._registry.lease(reference) as classifier:
             waiting_since_s = monotonic()
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
             with (
@@ -126,27 +94,19 @@ class Service:
                 queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
                 found = classifier.classify(upload, top_k)
         total_ms = (monotonic() - started_s) * 1000
-        is_degraded = self._catalog.is_stand_in(classifier)
+        is_degraded = self._registry.is_stand_in(classifier)
         return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
 
     def health(self) -> Health:
         """Tell whether the service can classify, and with what."""
-        state = self._catalog.state
-        serving = state.serving
-        return Health(
-            status=_status(state),
-            model=serving.ref.name if serving else self._catalog.desired,
-            model_version=serving.ref.version if serving else None,
-            is_loaded=serving is not None,
-            uptime_s=monotonic() - self._started_s,
-            at=datetime.now(UTC),
-            reason=state.reason,
+        return tell_health(
+            self._registry.state, self._registry.desired, monotonic() - self._started_s
         )
 
     def is_ready(self) -> bool:
         """Tell whether this worker has a model, is not about to stop and is not stuck."""
         is_stalled = self._limiter.oldest_run_s() > STALLED_AFTER_S
-        return self._catalog.state.serving is not None and not self._is_draining and not is_stalled
+        return self._registry.state.serving is not None and not self._is_draining and not is_stalled
 
     def overloaded(self) -> Overloaded:
         """Make the failure of a picture for which there is no queue slot now."""
@@ -162,11 +122,11 @@ class Service:
 
     def describe(self) -> Description:
         """Tell what the service is made of."""
-        return Description(self._catalog.state, self._catalog.desired, self._sizing, self.limits)
+        return Description(self._registry.state, self._registry.desired, self._sizing, self.limits)
 
     def note_gauges(self) -> None:
         """Say in the metrics how this worker stands now."""
-        state = self._catalog.state
+        state = self._registry.state
         gauges = Gauges(
             in_flight=self.access_log.in_flight,
             queue_depth=self._limiter.load().waiting + self._count_waiting(),
@@ -179,11 +139,13 @@ class Service:
     def render_metrics(self, accept: str) -> tuple[bytes, str]:
         """Write the metrics of all workers; returns the text and its content type."""
         self.note_gauges()
-        return self._metrics.render(accept, _model_labels(self._catalog.state.serving))
+        serving = self._registry.state.serving
+        told = ToldModels(label_model(serving) if serving else None, self._registry.memory_taken())
+        return self._metrics.render(accept, told)
 
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""
-        self._recovery = recovery
+        self._recoveries.append(recovery)
 
     def drain(self) -> None:
         """Say from now on that the service is not ready; work under way goes on."""
@@ -193,8 +155,21 @@ class Service:
         """Stop recovery and give the model's memory back."""
         self.drain()
         self._is_closed = True
-        self._recovery.stop()
-        self._catalog.close()
+        for recovery in self._recoveries:
+            recovery.stop()
+        self._registry.close()
+
+    def _reference(self, model: str | None, version: str | None) -> ModelReference | None:
+        """Say what a caller means who names a model (`name@version` too), a version or neither."""
+        if model is None:
+            if version is None:
+                return None
+            serving = self._registry.state.serving
+            return ModelReference(serving.ref.name if serving else self._registry.desired, version)
+        name, within = split_reference(model)
+        if within is not None and version not in (None, within):
+            raise InvalidParameter("`model` and `version` name two versions. Name one.")
+        return ModelReference(name, version if within is None else within)
 
 
 @contextmanager
@@ -205,24 +180,6 @@ def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
         if is_abandoned():
             raise ClientDisconnected("The client has gone before its turn came.") from error
         raise
-
-
-def _model_labels(serving: Classifier | None) -> Labels | None:
-    if serving is None:
-        return None
-    return {
-        "name": serving.ref.name,
-        "version": serving.ref.version,
-        "sha256": serving.bundle.weights_sha256,
-        "engine": serving.engine.name,
-        "precision": serving.engine.precision,
-    }
-
-
-def _status(state: CatalogState) -> str:
-    if state.serving is None:
-        return "unavailable"
-    return "healthy" if state.is_desired else "degraded"
 
 
 def _prediction(

@@ -1,14 +1,15 @@
 """Which bundle is desired: from what an operator says to the one bundle that is meant."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from topfive.bundles.labels import hash_labels, read_labels, require_count
-from topfive.bundles.manifest import LABELS_FILE, Manifest
+from topfive.bundles.manifest import LABELS_FILE, Manifest, check_name
 from topfive.bundles.official import (
     IMAGENET_CLASSES,
     IMAGENET_LABELS_SHA256,
     OFFICIAL_NAMES,
+    OFFICIAL_WEIGHTS,
     OfficialWeights,
     official_weights,
     recognise_official,
@@ -16,6 +17,7 @@ from topfive.bundles.official import (
 from topfive.bundles.recipe import RecipeOptions, change_recipe
 from topfive.bundles.source import check_weights, derive_name, given_source, hash_weights, is_url
 from topfive.bundles.store import read_manifest
+from topfive.bundles.versions import LATEST, split_reference
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import Mistake, SettingsError
 from topfive.input_recipe import InputRecipe
@@ -26,7 +28,8 @@ class ModelOptions:
     """Which model to serve, from what it is made, what it is called, and where bundles lie.
 
     `model` is an architecture, a bundle's name or a bundle's directory. Empty `weights` are the
-    official ones; without `labels_file` the names are ImageNet's.
+    official ones; without `labels_file` the names are ImageNet's. Without a `version` the official
+    or the latest one is meant, and a model of one's own is called after its content.
     """
 
     model: str
@@ -35,6 +38,7 @@ class ModelOptions:
     models_dir: Path
     name: str = ""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
+    version: str = ""
 
     @property
     def is_directory(self) -> bool:
@@ -52,9 +56,18 @@ class ModelOptions:
         return self.model in ARCHITECTURES and self.is_plain
 
 
+def named_model(reference: str, models_dir: Path) -> ModelOptions:
+    """Mean the model that `name`, `name@version` or a bundle's path says, and nothing else."""
+    model, version = split_reference(reference)
+    return ModelOptions(model, "", None, models_dir, version=version or "")
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredBundle:
-    """The one bundle that is meant; `official` where its weights are torchvision's."""
+    """The one bundle that is meant; `official` where its weights are torchvision's.
+
+    `version` is empty where it follows from the content.
+    """
 
     name: str
     architecture: str
@@ -62,6 +75,7 @@ class DesiredBundle:
     input: InputRecipe
     labels_sha256: str
     official: OfficialWeights | None
+    version: str = ""
 
     @property
     def is_official(self) -> bool:
@@ -71,7 +85,8 @@ class DesiredBundle:
     def is_made_as(self, manifest: Manifest) -> bool:
         """Tell whether a bundle of this name is made of what is desired, and as it is desired."""
         return (
-            manifest.source == self.source
+            self.version in ("", manifest.version)
+            and manifest.source == self.source
             and manifest.architecture == self.architecture
             and manifest.input == self.input
             and manifest.files.get(LABELS_FILE) == self.labels_sha256
@@ -81,8 +96,8 @@ class DesiredBundle:
 def resolve(options: ModelOptions) -> DesiredBundle:
     """Tell which bundle `options` mean, whose model is an architecture.
 
-    Raises WeightsRefused, LabelsRefused or SettingsError if weights, labels or recipe are not
-    there or do not go together.
+    Raises WeightsRefused, LabelsRefused or SettingsError if weights, labels, recipe or version are
+    not there or do not go together.
     """
     official = _official(options)
     base = official or official_weights(options.model)
@@ -91,7 +106,8 @@ def resolve(options: ModelOptions) -> DesiredBundle:
     is_unchanged = recipe == base.input and labels_sha256 == IMAGENET_LABELS_SHA256
     name = _name(options, is_official=official is not None and is_unchanged)
     source = official.url if official else given_source(options.weights)
-    return DesiredBundle(name, options.model, source, recipe, labels_sha256, official)
+    desired = DesiredBundle(name, options.model, source, recipe, labels_sha256, official)
+    return desired if desired.is_official else replace(desired, version=_own_version(options))
 
 
 def desired_name(options: ModelOptions) -> str:
@@ -109,12 +125,36 @@ def desired_name(options: ModelOptions) -> str:
 
 def _official(options: ModelOptions) -> OfficialWeights | None:
     if not options.weights:
-        return official_weights(options.model)
+        return (
+            _official_of_version(options) if options.is_plain else official_weights(options.model)
+        )
     if not is_url(options.weights):
         check_weights(options.weights)
         return recognise_official(options.model, hash_weights(Path(options.weights)))
     # Whether it is what its name promises is seen when it is there.
     return official_weights(options.model) if options.name == options.model else None
+
+
+def _official_of_version(options: ModelOptions) -> OfficialWeights:
+    if options.version in ("", LATEST):
+        return official_weights(options.model)
+    versions = {one.version: one for one in OFFICIAL_WEIGHTS if one.architecture == options.model}
+    if options.version not in versions:
+        raise SettingsError(
+            f"There is no version {options.version!r} of the official {options.model}. Known: "
+            f"{', '.join(versions)}."
+        )
+    return versions[options.version]
+
+
+def _own_version(options: ModelOptions) -> str:
+    try:
+        return check_name(options.version) if options.version else ""
+    except ValueError as error:
+        raise SettingsError(
+            f"{options.version!r} cannot be the version of a model of your own: it has the form of "
+            f"a name ({error}). Use one such as 1.2.0."
+        ) from None
 
 
 def _hash_labels(file: Path | None, official: OfficialWeights | None) -> str:

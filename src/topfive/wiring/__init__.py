@@ -1,0 +1,110 @@
+"""The joining place: settings in, a running service out."""
+
+from collections.abc import Sequence
+
+from topfive import __version__
+from topfive.auth.keyfile import KeyFile
+from topfive.concurrency.limiter import ConcurrencyLimiter
+from topfive.concurrency.memory import MemoryBudget
+from topfive.errors import OperatorError, SettingsError
+from topfive.machine.probe import probe_machine
+from topfive.machine.sizing import Sizing, plan_sizing
+from topfive.registry.mistakes import find_mistakes
+from topfive.service import Service, ServiceLimits
+from topfive.settings import Settings
+from topfive.telemetry.access import AccessLog
+from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
+from topfive.telemetry.traces import NoTraces, Traces, open_traces
+from topfive.wiring.models import (
+    desired_model,
+    further_models,
+    memory_problems,
+    open_registry,
+    start_models,
+)
+
+__all__ = [
+    "build_service",
+    "choose_sizing",
+    "desired_model",
+    "further_models",
+    "key_mistakes",
+    "list_problems",
+    "model_mistakes",
+    "refuse_mistakes",
+]
+
+
+def build_service(
+    settings: Settings, *, has_telemetry: bool = False, refusal: OperatorError | None = None
+) -> Service:
+    """Build a service and load its models; what cannot be loaded leaves it degraded or unavailable.
+
+    With `has_telemetry` it keeps metrics, and sends traces where settings say so. `refusal` is why
+    the model could not be made before, where that was tried. Never raises for a missing model: the
+    service keeps trying in the background where that can help.
+    """
+    sizing = choose_sizing(settings)
+    registry = open_registry(settings, sizing)
+    limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
+    limiter = ConcurrencyLimiter(sizing.slots, sizing.queue)
+    memory = MemoryBudget(sizing.decoding_bytes)
+    metrics = _open_metrics(settings) if has_telemetry else NoMetrics()
+    traces = _open_traces(settings) if has_telemetry else NoTraces()
+    service = Service(
+        registry, limiter, memory, sizing, limits, metrics, AccessLog(metrics, traces)
+    )
+    for recovery in start_models(registry, settings, refusal):
+        service.recover_with(recovery)
+    return service
+
+
+def _open_metrics(settings: Settings) -> Metrics:
+    return open_metrics(settings.metrics_dir, has_confidence=settings.log_classes)
+
+
+def refuse_mistakes(settings: Settings) -> None:
+    """Raise SettingsError with all that is wrong with the model and that waiting cannot heal."""
+    problems = model_mistakes(settings)
+    if problems:
+        raise SettingsError(list_problems(problems))
+
+
+def model_mistakes(settings: Settings) -> list[str]:
+    """List what is wrong with the models and their engine, before anything is loaded or fetched."""
+    problems = find_mistakes(
+        desired_model(settings),
+        settings.fallback_model,
+        settings.engine_options(1),
+        probe_machine().cpu_flags,
+        further_models(settings),
+    )
+    return problems or memory_problems(settings, choose_sizing(settings))
+
+
+def key_mistakes(settings: Settings) -> list[str]:
+    """List what is wrong with the file of API keys, where one is set."""
+    if settings.api_keys_file:
+        try:
+            KeyFile(settings.api_keys_file)
+        except SettingsError as error:
+            return [f"TOPFIVE_API_KEYS_FILE: {error}"]
+    return []
+
+
+def list_problems(problems: Sequence[str]) -> str:
+    """Write one problem as it is, several as a list."""
+    if len(problems) == 1:
+        return problems[0]
+    return "topfive cannot start:\n" + "\n".join(f"  {one}" for one in problems)
+
+
+def _open_traces(settings: Settings) -> Traces:
+    if not settings.otlp_endpoint:
+        return NoTraces()
+    return open_traces(settings.otlp_endpoint, __version__)
+
+
+def choose_sizing(settings: Settings) -> Sizing:
+    """Choose workers and slots for this machine and these settings."""
+    return plan_sizing(probe_machine(), settings.sizing_options)

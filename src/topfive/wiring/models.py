@@ -1,0 +1,228 @@
+"""Which models settings name, and how a worker begins with them."""
+
+from functools import partial
+from pathlib import Path
+
+from topfive.bundles.official import IMAGENET_CLASSES
+from topfive.bundles.store import read_manifest
+from topfive.bundles.versions import KnownBundle, split_reference
+from topfive.classify.classifier import Classifier
+from topfive.errors import Mistake, OperatorError
+from topfive.machine.probe import probe_machine
+from topfive.machine.sizing import Sizing
+from topfive.predictions import ModelRef
+from topfive.provider.pull_process import pull_in_own_process
+from topfive.registry.desired import ModelOptions, desired_name, named_model, resolve
+from topfive.registry.known import known_bundles
+from topfive.registry.loader import (
+    LoadOptions,
+    explain,
+    locate_bundle,
+    obtain_bundle,
+    open_classifier,
+    require_located,
+)
+from topfive.registry.memory import ModelMemory, estimate_bytes
+from topfive.registry.recovery import Backoff, Recovery
+from topfive.registry.registry import Registry
+from topfive.registry.status import ModelState, ModelStatus
+from topfive.settings import Settings
+from topfive.telemetry.logs import get_logger
+
+_MIB = 1024**2
+
+
+def desired_model(settings: Settings) -> ModelOptions:
+    """Gather what settings say of the desired model."""
+    model, version = split_reference(settings.model)
+    return ModelOptions(
+        model,
+        settings.weights,
+        settings.labels,
+        settings.models_dir,
+        settings.model_name,
+        settings.recipe,
+        version or "",
+    )
+
+
+def further_models(settings: Settings) -> tuple[ModelOptions, ...]:
+    """List the models that are loaded beside the desired one, and stay loaded."""
+    return tuple(named_model(one, settings.models_dir) for one in settings.further_models)
+
+
+def memory_problems(settings: Settings, sizing: Sizing) -> list[str]:
+    """Tell if the models that settings name need more memory than models may take."""
+    named = (desired_model(settings), *further_models(settings))
+    folders = {folder for one in named if (folder := locate_bundle(one)) is not None}
+    needed = sum(estimate_bytes(KnownBundle(one, read_manifest(one))) for one in folders)
+    if needed <= sizing.model_bytes:
+        return []
+    problem = (
+        f"The models that are named need about {needed / _MIB:.0f} MB in each worker, and models "
+        f"may take {sizing.model_bytes / _MIB:.0f} MB. Name fewer in TOPFIVE_MODELS, set "
+        "TOPFIVE_MODEL_MEMORY_BYTES higher, or have fewer TOPFIVE_WORKERS."
+    )
+    return [problem]
+
+
+def open_registry(settings: Settings, sizing: Sizing) -> Registry:
+    """Open the registry of a worker; nothing is loaded yet."""
+    options = LoadOptions(
+        settings.engine_options(sizing.slots), settings.image_limits, probe_machine().cpu_flags
+    )
+    named = (desired_model(settings), *further_models(settings))
+    folders = [Path(one.model) for one in named if one.is_directory]
+    return Registry(
+        desired_name(named[0]),
+        known_bundles(settings.models_dir, folders),
+        partial(open_classifier, options=options),
+        ModelMemory(sizing.model_bytes),
+    )
+
+
+def start_models(
+    registry: Registry, settings: Settings, refusal: OperatorError | None = None
+) -> list[Recovery]:
+    """Load what settings name; returns what goes on trying where that can help.
+
+    `refusal` is why the desired model could not be made before.
+    """
+    started = _start_desired(registry, settings, refusal)
+    for one in further_models(settings):
+        started += _start_further(registry, one)
+    return started
+
+
+def _start_desired(
+    registry: Registry, settings: Settings, refusal: OperatorError | None
+) -> list[Recovery]:
+    options = desired_model(settings)
+    try:
+        _activate(registry, require_located(options))
+    except Mistake as mistake:
+        _give_up(registry, mistake)
+    except OperatorError as error:
+        cause = refusal or error
+        _refuse(registry, cause, Backoff().wait_s(1))
+        _let_fallback_stand_in(registry, settings, cause)
+        recovery = Recovery(
+            attempt=lambda: _activate(registry, obtain_bundle(options, pull_in_own_process)),
+            on_failure=lambda failure, wait_s: _refuse(registry, failure, wait_s),
+            backoff=Backoff(),
+        )
+        recovery.start()
+        return [recovery]
+    return []
+
+
+def _start_further(registry: Registry, options: ModelOptions) -> list[Recovery]:
+    """Load a model beside the desired one; an official one that is not here yet is waited for."""
+    try:
+        _load_pinned(registry, require_located(options))
+    except Mistake as mistake:
+        _refuse_further(registry, options, mistake, None)
+    except OperatorError as error:
+        _refuse_further(registry, options, error, Backoff().wait_s(1))
+        recovery = Recovery(
+            attempt=lambda: _load_pinned(registry, obtain_bundle(options, pull_in_own_process)),
+            on_failure=lambda failure, wait_s: _refuse_further(registry, options, failure, wait_s),
+            backoff=Backoff(),
+        )
+        recovery.start()
+        return [recovery]
+    return []
+
+
+def _activate(registry: Registry, folder: Path) -> None:
+    ref = registry.load_folder(folder)
+    registry.activate(ref)
+    _log_loaded(registry, ref)
+
+
+def _load_pinned(registry: Registry, folder: Path) -> None:
+    _log_loaded(registry, registry.load_folder(folder, is_pinned=True))
+
+
+def _log_loaded(registry: Registry, ref: ModelRef) -> None:
+    with registry.lease(ref) as classifier:
+        _log_refused_engines(classifier)
+        get_logger().info(
+            "model_loaded",
+            model=ref.name,
+            version=ref.version,
+            engine=classifier.engine.name,
+            precision=classifier.engine.precision,
+        )
+
+
+def _log_refused_engines(classifier: Classifier) -> None:
+    for one in classifier.refused:
+        get_logger().warning(
+            "engine_refused",
+            model=classifier.ref.name,
+            engine=one.engine,
+            precision=one.precision,
+            reason=one.detail,
+        )
+
+
+def _let_fallback_stand_in(registry: Registry, settings: Settings, cause: OperatorError) -> None:
+    """Let the fallback stand in for an official model; for one of one's own nothing does."""
+    if settings.fallback_model and desired_model(settings).is_official:
+        options = named_model(settings.fallback_model, settings.models_dir)
+        try:
+            ref = registry.load_folder(require_located(options))
+        except OperatorError as error:
+            get_logger().error("fallback_refused", model=options.model, reason=str(error))
+        else:
+            registry.stand_in(ref, explain(cause, registry.desired))
+            with registry.lease(ref) as classifier:
+                _log_refused_engines(classifier)
+    _tell_what_answers(registry, cause)
+
+
+def _tell_what_answers(registry: Registry, cause: OperatorError) -> None:
+    stand_in = registry.state.serving
+    if stand_in is None:
+        get_logger().error("model_unavailable", model=registry.desired, reason=str(cause))
+        return
+    get_logger().warning(
+        "model_degraded", model=registry.desired, serving=stand_in.ref.name, reason=str(cause)
+    )
+
+
+def _refuse(registry: Registry, error: OperatorError, wait_s: float | None) -> None:
+    """Log why the model does not serve and when it is tried again, and say it in public words."""
+    if wait_s is None:
+        _give_up(registry, error)
+        return
+    get_logger().warning("model_refused", reason=str(error), retry_in_s=wait_s)
+    registry.explain(explain(error, registry.desired))
+
+
+def _give_up(registry: Registry, error: OperatorError) -> None:
+    """Say why the model does not serve, where it is not tried again."""
+    registry.explain(explain(error, registry.desired))
+    _tell_what_answers(registry, error)
+
+
+def _refuse_further(
+    registry: Registry, options: ModelOptions, error: OperatorError, wait_s: float | None
+) -> None:
+    """Log why a further model is not loaded; one that can be waited for is told as missing."""
+    name = desired_name(options)
+    get_logger().warning("further_model_refused", model=name, reason=str(error), retry_in_s=wait_s)
+    official = resolve(options).official if wait_s is not None else None
+    if official is not None:
+        registry.note_missing(
+            ModelStatus(
+                ref=ModelRef(name, official.version),
+                digest="",
+                architecture=official.architecture,
+                num_classes=IMAGENET_CLASSES,
+                state=ModelState.FAILED,
+                reason=explain(error, name),
+                is_pinned=True,
+            )
+        )
