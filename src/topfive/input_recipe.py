@@ -34,3 +34,11 @@ class InputRecipe(BaseModel):
         if self.crop > self.resize:
             raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
         return self
+
+    def prepares_alike(self, other: "InputRecipe") -> bool:
+        """Tell whether both make the same pixels of a picture; what follows may differ."""
+        return (self.resize, self.crop, self.interpolation) == (
+            other.resize,
+            other.crop,
+            other.interpolation,
+        )

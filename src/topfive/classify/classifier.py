@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topfive.bundles.manifest import GRAPH_FILE, WEIGHTS_FILE
 from topfive.bundles.store import Bundle
@@ -21,11 +22,14 @@ from topfive.engines import (
     open_engine,
 )
 from topfive.errors import EngineDoubted, EngineRefused
-from topfive.images.decode import decode
+from topfive.images.decode import Decoded, decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import least_side, preprocess
 from topfive.images.sniff import SniffedPicture
+from topfive.input_recipe import InputRecipe
 from topfive.predictions import ClassScore, ImageInfo, ModelRef
+
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,25 @@ class Classification:
     image: ImageInfo
     decode_ms: float
     preprocess_ms: float
+    inference_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A decoded picture, and its pixels as `recipe` wants them: uint8 (1, crop, crop, 3)."""
+
+    decoded: Decoded
+    recipe: InputRecipe
+    pixels: Pixels
+    decode_ms: float
+    preprocess_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The best classes of prepared pixels, best first, and how long the engine took for them."""
+
+    classes: tuple[ClassScore, ...]
     inference_ms: float
 
 
@@ -57,22 +80,43 @@ class Classifier:
         self._recipe = bundle.manifest.input
 
     def classify(self, upload: SniffedPicture, top_k: int) -> Classification:
-        """Decode, preprocess, infer and pick; raises what `images.decode` raises."""
+        """Prepare and infer; raises what `images.decode` raises."""
+        prepared = self.prepare(upload)
+        scored = self.infer(prepared.pixels, top_k)
+        return Classification(
+            scored.classes,
+            ImageInfo(prepared.decoded.format, *prepared.decoded.size),
+            decode_ms=prepared.decode_ms,
+            preprocess_ms=prepared.preprocess_ms,
+            inference_ms=scored.inference_ms,
+        )
+
+    def prepare(self, upload: SniffedPicture) -> Prepared:
+        """Decode a picture and bring it to the size that the model takes.
+
+        Raises what `images.decode` raises.
+        """
         started = perf_counter()
         decoded = decode(upload, self._limits, least_side(self._recipe))
-        decoded_at = perf_counter()
-        pixels = preprocess(decoded.pixels, self._recipe)
-        prepared_at = perf_counter()
+        return self._preprocess(decoded, (perf_counter() - started) * 1000)
+
+    def reuse(self, prepared: Prepared) -> Prepared | None:
+        """Bring what was prepared for another classifier to the size that this one takes.
+
+        None where it was shrunk too far for this one while it was decoded.
+        """
+        if prepared.recipe.prepares_alike(self._recipe):
+            return prepared
+        if not prepared.decoded.has_side(least_side(self._recipe)):
+            return None
+        return self._preprocess(prepared.decoded, prepared.decode_ms)
+
+    def infer(self, pixels: Pixels, top_k: int) -> Scored:
+        """Score uint8 RGB pixels of shape (1, side, side, 3), and pick the best classes."""
+        started = perf_counter()
         probabilities = softmax(self.engine.infer(pixels))
         classes = top_classes(probabilities, self.bundle.labels, top_k)
-        finished = perf_counter()
-        return Classification(
-            classes,
-            ImageInfo(decoded.format, *decoded.size),
-            decode_ms=(decoded_at - started) * 1000,
-            preprocess_ms=(prepared_at - decoded_at) * 1000,
-            inference_ms=(finished - prepared_at) * 1000,
-        )
+        return Scored(classes, (perf_counter() - started) * 1000)
 
     def check_golden(self) -> None:
         """Classify the golden inputs; raises EngineRefused if the reference says otherwise.
@@ -100,6 +144,11 @@ class Classifier:
             f"golden inputs of {self.ref.name} {self.ref.version}: {problem}",
             public=problem,
         )
+
+    def _preprocess(self, decoded: Decoded, decode_ms: float) -> Prepared:
+        started = perf_counter()
+        pixels = preprocess(decoded.pixels, self._recipe)
+        return Prepared(decoded, self._recipe, pixels, decode_ms, (perf_counter() - started) * 1000)
 
     def _unusable(self, logits: Logits) -> str:
         if logits.shape[1:] != (self.bundle.manifest.classes,):

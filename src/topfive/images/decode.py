@@ -36,6 +36,15 @@ class Decoded:
     format: str
     size: Size
 
+    def has_side(self, least_side: int) -> bool:
+        """Tell whether decoding has kept what a shorter side of `least_side` pixels needs."""
+        return self.pixels.size == self.size or min(self.pixels.size) >= least_side
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the pixels take: three bytes each."""
+        return 3 * self.pixels.width * self.pixels.height
+
 
 def decode(upload: SniffedPicture, limits: ImageLimits, least_side: int) -> Decoded:
     """Decode the first frame of a sniffed upload to upright RGB.

@@ -11,7 +11,7 @@ from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import demo_root, open_bundle
 from topfive.classify import classifier as classifier_module
-from topfive.classify.classifier import engine_source, load_classifier
+from topfive.classify.classifier import Classifier, engine_source, load_classifier
 from topfive.engines import EngineOptions, open_engine
 from topfive.engines.contract import EngineCandidate
 from topfive.errors import EngineRefused, InvalidImage, OperatorError
@@ -75,6 +75,37 @@ def test_a_damaged_picture_stays_a_failure(classifier):
     """What cannot be decoded is the caller's failure, not the engine's."""
     with pytest.raises(InvalidImage):
         classifier.classify(sniff(pictures.forged_png(10, 10), LIMITS), 5)
+
+
+def test_two_steps_give_what_one_gives(classifier):
+    """A picture that is prepared first and then inferred gets the same classes."""
+    upload = sniff(pictures.png(), LIMITS)
+    prepared = classifier.prepare(upload)
+    assert prepared.pixels.shape == (1, 64, 64, 3)
+    assert classifier.infer(prepared.pixels, 5).classes == classifier.classify(upload, 5).classes
+
+
+def test_what_another_classifier_prepared_is_used_again(classifier, copied):
+    """Pixels that both take alike are the same, others are made of the decoded picture."""
+    change_manifest(copied, lambda one: one["input"].update(resize=64, mean=[0.5, 0.5, 0.5]))
+    other = Classifier(open_bundle(copied), classifier.engine, LIMITS)
+    upload = sniff(pictures.png(), LIMITS)
+    prepared = classifier.prepare(upload)
+    assert classifier.reuse(prepared) is prepared
+    reused = other.reuse(prepared)
+    assert reused.decoded is prepared.decoded
+    assert (reused.pixels == other.prepare(upload).pixels).all()
+    assert (reused.pixels != prepared.pixels).any()
+
+
+def test_what_was_shrunk_too_far_is_not_used_again(classifier, copied):
+    """A JPEG that was shrunk for a small model is too coarse for a large one."""
+    change_manifest(copied, lambda one: one["input"].update(resize=300))
+    larger = Classifier(open_bundle(copied), classifier.engine, LIMITS)
+    shrunk = classifier.prepare(sniff(pictures.jpeg(2000, 2000), LIMITS))
+    assert larger.reuse(shrunk) is None
+    assert larger.reuse(classifier.prepare(sniff(pictures.png(400, 400), LIMITS))) is not None
+    assert classifier.reuse(larger.prepare(sniff(pictures.jpeg(2000, 2000), LIMITS))) is not None
 
 
 def test_the_golden_answer_is_the_references(classifier, tiny_bundle):

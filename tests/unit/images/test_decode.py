@@ -77,6 +77,21 @@ def test_every_format_gives_the_picture_that_was_drawn(image_format, tolerance):
     assert _difference(_pixels(data), DRAWN) <= tolerance
 
 
+@pytest.mark.parametrize(
+    ("data", "least_side", "fits"),
+    [
+        (pictures.jpeg(800, 600), 100, [True, True, False]),
+        (pictures.jpeg(800, 600), NO_SHRINKING, [True, True, True]),
+        (pictures.png(80, 60), 100, [True, True, True]),
+    ],
+)
+def test_a_picture_knows_for_what_it_was_shrunk_too_far(data, least_side, fits):
+    """What was shrunk suits a model that wants less, what is whole suits every model."""
+    decoded = _decode(data, least_side)
+    assert [decoded.has_side(side) for side in (50, 100, 400)] == fits
+    assert decoded.held_bytes == np.asarray(decoded.pixels).nbytes
+
+
 def test_all_accepted_formats_are_tested():
     """The list of formats above is the list of those accepted."""
     assert set(pictures.every_format()) == set(FORMATS)
