@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from topfive.errors import FAILURES, Failure
+from topfive.route_table import ROUTES, Route, Work
 from topfive.settings import STANDARD_NAMES, Settings, variable_name
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +101,25 @@ def errors_document() -> str:
     return "\n".join(parts)
 
 
+def api_document() -> str:
+    """Make docs/API.md: what stands there, with the table of routes between its two marks."""
+    text = (ROOT / "docs" / "API.md").read_text("utf-8")
+    before, begin, rest = text.partition(f"<!-- routes: {_GENERATED} -->\n")
+    _, end, after = rest.partition("<!-- end of routes -->\n")
+    rows = [_route_row(one) for one in ROUTES if not one.is_reserved]
+    table = ["", "| route | scope | pictures | body |", "|---|---|---|---|", *rows, "", ""]
+    return before + begin + "\n".join(table) + end + after
+
+
+def _route_row(route: Route) -> str:
+    counted = "each" if route.counts_body else str(route.pictures or "")
+    body = route.body.value if route.work is Work.PREDICTION else ""
+    cells = [f"`{route.method} {route.path}`", f"`{route.scope}`" if route.scope else ""]
+    return "| " + " | ".join([*cells, counted, body]) + " |"
+
+
 DOCUMENTS = {
+    "docs/API.md": api_document,
     "docs/settings.md": settings_document,
     ".env.example": env_example,
     "docs/errors.md": errors_document,

@@ -107,6 +107,11 @@ class Failure(TopfiveError):
         self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 
+    @property
+    def message(self) -> str:
+        """What is told where one text is all that a caller can be told: the code, then why."""
+        return f"{self.code}: {self.detail}"
+
 
 class MissingFile(Failure):
     """The request holds no picture."""

@@ -19,6 +19,7 @@ from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
 from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
+from topfive.route_table import RouteTable, build_route_table
 from topfive.telemetry.logs import LogOptions
 
 PREFIX = "TOPFIVE_"
@@ -325,6 +326,14 @@ class Settings(BaseModel):
     def accepted_keys(self) -> tuple[ApiKey, ...]:
         """The API keys' digests and scopes."""
         return parse_api_keys(self.api_keys)
+
+    @cached_property
+    def route_table(self) -> RouteTable:
+        """Which routes there are, with what each asks for."""
+        return build_route_table(
+            self.max_upload_bytes,
+            has_metrics_port=bool(self.metrics_port),
+        )
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from flask_openapi3 import Info, OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from topfive import __version__
-from topfive.api.auth import mount_keys
+from topfive.api.auth import check_keys, mount_keys
 from topfive.api.cors import allow_origins, origin_headers
 from topfive.api.docs import register_docs
 from topfive.api.errors import register_errors
@@ -14,8 +14,9 @@ from topfive.api.fields import refuse_misfit
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
+from topfive.api.openapi import SECURITY_SCHEMES
 from topfive.api.page import page_routes
-from topfive.api.predict import SECURITY_SCHEMES, predict_routes
+from topfive.api.predict import predict_routes
 from topfive.api.quota import limit_rate
 from topfive.api.request import (
     SECURITY_HEADERS,
@@ -24,8 +25,9 @@ from topfive.api.request import (
     mounted_service,
 )
 from topfive.api.schemas import Problem
-from topfive.api.upload import PictureRequest
+from topfive.api.upload import PictureRequest, limit_bodies
 from topfive.errors import OperatorError
+from topfive.route_table import RouteTable
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
 from topfive.telemetry.logs import configure_logs
@@ -33,15 +35,14 @@ from topfive.wiring import build_service
 
 __all__ = ["App", "create_app"]
 
-# What a multipart body may hold beside the picture: boundaries, part headers, small fields.
-_MULTIPART_OVERHEAD_BYTES = 64 * 1024
-
 
 class App(OpenAPI):
     """A Flask app whose routes also make its OpenAPI document."""
 
     request_class = PictureRequest
     origins: tuple[str, ...] = ()
+    # What the scheduler goes by before a request reaches the app.
+    route_table: RouteTable
 
     @property
     def service(self) -> Service:
@@ -80,7 +81,7 @@ def create_app(
         root_path=str(Path(__file__).parent),
     )
     app.origins = settings.allowed_origins
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
+    app.route_table = settings.route_table
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
     service = service or build_service(settings, has_telemetry=True, refusal=refusal)
     mount_service(app, service, settings)
@@ -94,10 +95,12 @@ def create_app(
 
 def _register(app: App, settings: Settings) -> None:
     keep_request_record(app)
+    limit_bodies(app)
     register_errors(app)
     allow_origins(app, settings.allowed_origins)
     limit_rate(app, settings.rate_limit, settings.rate_limit_storage)
     keep_metrics_apart(app, settings.metrics_port)
+    check_keys(app)
     for routes in (predict_routes, health_routes, info_routes, metrics_routes, page_routes):
         app.register_api(routes)
-    register_docs(app)
+    register_docs(app, settings.route_table)

@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app, g, request
 
+from topfive.api.request import current_route
 from topfive.auth.keyfile import KeyFile
 from topfive.auth.keys import ApiKey, ApiKeys, NoApiKeys
 from topfive.settings import Settings
@@ -20,6 +21,17 @@ def mount_keys(app: Flask, settings: Settings) -> None:
     if settings.api_keys_file:
         sources.append(KeyFile(settings.api_keys_file))
     app.extensions[_EXTENSION] = ApiKeys(*sources) if sources else NoApiKeys()
+
+
+def check_keys(app: Flask) -> None:
+    """Ask for the key that a route needs, before its query and its body are looked at."""
+    app.before_request(_check_scope)
+
+
+def _check_scope() -> None:
+    route = current_route() if request.url_rule else None
+    if route is not None and route.scope:
+        require_scope(route.scope)
 
 
 def keys_are_asked() -> bool:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from topfive.api.openapi import finish_document
 from topfive.api.readable import as_page, render
 from topfive.errors import FAILURES
+from topfive.route_table import RouteTable
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -22,9 +23,9 @@ _ASSET_PACKAGES = {
 }
 
 
-def register_docs(app: OpenAPI) -> None:
+def register_docs(app: OpenAPI, routes: RouteTable) -> None:
     """Serve the OpenAPI document and its pages; every asset comes from installed packages."""
-    document = cache(lambda: finish_document(app.api_doc))
+    document = cache(lambda: finish_document(app.api_doc, routes))
     app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(document()))
     app.add_url_rule("/docs", "docs", lambda: _page("swagger.html"))
     app.add_url_rule("/redoc", "redoc", lambda: _page("redoc.html"))

@@ -1,5 +1,6 @@
 """Failures on the wire: every one an `application/problem+json` (RFC 9457) of the same shape."""
 
+import json
 from typing import Any
 
 from flask import Flask, Response
@@ -8,7 +9,7 @@ from werkzeug.exceptions import MethodNotAllowed as MethodNotAllowedException
 
 from topfive.api.examples import problem_examples
 from topfive.api.readable import in_either_form, problem_page
-from topfive.api.request import current_record
+from topfive.api.request import current_error_shape, current_record
 from topfive.api.schemas import problem_out
 from topfive.errors import (
     FAILURES,
@@ -22,6 +23,7 @@ from topfive.errors import (
     UnsupportedMediaType,
     UploadTooSlow,
 )
+from topfive.route_table import ErrorShape
 from topfive.telemetry.logs import get_logger
 
 PROBLEM_TYPE = "application/problem+json"
@@ -49,12 +51,19 @@ def answer_failure(failure: Failure) -> Response:
     record = current_record()
     record.code = failure.code
     problem = problem_out(failure, record.request_id)
-    response = Response(problem.model_dump_json(), failure.status, mimetype=PROBLEM_TYPE)
+    is_problem = current_error_shape() is ErrorShape.PROBLEM
+    response = (
+        Response(problem.model_dump_json(), failure.status, mimetype=PROBLEM_TYPE)
+        if is_problem
+        else Response(
+            json.dumps({"error": failure.message}), failure.status, mimetype="application/json"
+        )
+    )
     if failure.retry_after_s is not None:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    return in_either_form(response, lambda: problem_page(problem))
+    return in_either_form(response, lambda: problem_page(problem)) if is_problem else response
 
 
 def problem_responses(*codes: str) -> dict[str | int, Any]:

@@ -3,17 +3,15 @@
 from flask import Flask, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from topfive.api.auth import require_scope
 from topfive.api.errors import ANY_ROUTE, problem_responses
-from topfive.api.request import current_service, current_settings
+from topfive.api.request import current_service
 from topfive.errors import NotFound
+from topfive.route_table import answers_health
 
 metrics_routes = APIBlueprint(
     "metrics", __name__, abp_tags=[Tag(name="health")], abp_responses=ANY_ROUTE
 )
 
-# What is answered on a port that is for metrics alone.
-_BESIDE_METRICS = frozenset({"/metrics", "/health", "/livez", "/readyz"})
 _NOT_HERE = "There is nothing at this address. See / for the addresses there are."
 _TEXT = {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
 
@@ -22,12 +20,9 @@ _TEXT = {"description": "Metrics", "content": {"text/plain": {"schema": {"type":
     "/metrics",
     operation_id="metrics",
     responses={200: _TEXT, **problem_responses("unauthorized", "forbidden", "not_found")},
-    security=[{}, {"bearer": []}, {"api_key": []}],
 )
 def metrics() -> Response:
     """Tell Prometheus how all workers of this machine are doing."""
-    if not current_settings().metrics_port:
-        require_scope("admin")
     text, content_type = current_service().render_metrics(request.headers.get("Accept", ""))
     return Response(text, content_type=content_type)
 
@@ -41,5 +36,5 @@ def keep_metrics_apart(app: Flask, metrics_port: int | None) -> None:
 def _check_port(metrics_port: str) -> None:
     is_metrics_port = request.environ.get("SERVER_PORT") == metrics_port
     is_metrics = request.path == "/metrics"
-    if is_metrics != is_metrics_port and (is_metrics or request.path not in _BESIDE_METRICS):
+    if is_metrics != is_metrics_port and (is_metrics or not answers_health(request.path)):
         raise NotFound(_NOT_HERE)

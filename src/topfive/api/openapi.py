@@ -8,11 +8,18 @@ from pydantic import BaseModel
 from topfive.api.examples import ANSWERS
 from topfive.api.fields import declared_fields
 from topfive.images.sniff import FORMATS
+from topfive.route_table import RouteTable
 
 Spec = dict[str, Any]
 
 _BINARY: Spec = {"schema": {"type": "string", "format": "binary"}}
 _PICTURE: Spec = {"type": "string", "format": "binary", "description": "The picture."}
+# Where keys are set, either header carries one; where none are, neither is asked for.
+SECURITY_SCHEMES: Spec = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "api_key": {"type": "apiKey", "name": "X-API-Key", "in": "header"},
+}
+_SECURITY: list[Spec] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
 CODE_SAMPLES = [
     {
         "lang": "Shell",
@@ -77,12 +84,16 @@ def picture_body(shape: type[BaseModel]) -> Spec:
     }
 
 
-def finish_document(document: Spec) -> Spec:
-    """Add headers and examples to a document that was made from the routes, and take titles away.
+def finish_document(document: Spec, routes: RouteTable) -> Spec:
+    """Add keys, headers and examples to a document that was made from routes; take titles away.
 
-    pydantic's titles repeat the names of fields in other letters. Changes `document` itself.
+    Which operations ask for a key is what `routes` says of a scope. pydantic's titles repeat the
+    names of fields in other letters. Changes `document` itself.
     """
-    for operation in _operations(document):
+    for method, path, operation in _operations(document):
+        route = routes.named(method, path)
+        if route is not None and route.scope:
+            operation["security"] = _SECURITY
         operation["responses"] = dict(sorted(operation["responses"].items()))
         for status, response in operation["responses"].items():
             _finish_response(response, (operation["operationId"], status))
@@ -100,8 +111,10 @@ def _finish_response(response: Spec, where: tuple[str, str]) -> None:
             content["examples"] = examples
 
 
-def _operations(document: Spec) -> Iterator[Spec]:
-    return (operation for path in document["paths"].values() for operation in path.values())
+def _operations(document: Spec) -> Iterator[tuple[str, str, Spec]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
 
 
 def _header(text: str) -> Spec:

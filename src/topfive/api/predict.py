@@ -1,11 +1,8 @@
 """POST /predict: one picture in, its most likely classes out."""
 
-from typing import Any
-
 from flask import Request, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from topfive.api.auth import require_scope
 from topfive.api.errors import ANY_ROUTE, problem_responses
 from topfive.api.fields import read_fields
 from topfive.api.openapi import CODE_SAMPLES, picture_body, query_parameters
@@ -18,11 +15,6 @@ predict_routes = APIBlueprint(
     "predict", __name__, abp_tags=[Tag(name="predict")], abp_responses=ANY_ROUTE
 )
 
-# Where keys are set, either header carries one; where none are, neither is asked for.
-SECURITY_SCHEMES: dict[str, Any] = {
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "api_key": {"type": "apiKey", "name": "X-API-Key", "in": "header"},
-}
 _CODES = (
     "missing_file", "empty_file", "unsupported_format", "invalid_image", "invalid_parameter",
     "malformed_request", "unauthorized", "forbidden", "model_not_found", "upload_too_slow",
@@ -30,13 +22,6 @@ _CODES = (
     "internal_error", "overloaded", "model_unavailable", "shutting_down", "out_of_memory",
     "deadline_exceeded",
 )  # fmt: skip
-
-
-@predict_routes.before_request
-def _check_key() -> None:
-    """Ask for a key before the query and the body are looked at, but not before a preflight."""
-    if request.method != "OPTIONS":
-        require_scope("predict")
 
 
 @predict_routes.post(
@@ -48,7 +33,6 @@ def _check_key() -> None:
         "requestBody": picture_body(PredictFields),
         "x-codeSamples": CODE_SAMPLES,
     },
-    security=[{}, {"bearer": []}, {"api_key": []}],
 )
 def predict() -> Response:
     """Classify one picture."""

@@ -4,22 +4,24 @@ import logging
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from time import time
-from typing import Any
+from typing import Any, cast
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_limiter import Limit, Limiter
 
 from topfive.api.auth import has_unknown_key, recognised_key
-from topfive.api.request import mounted_service
+from topfive.api.request import current_route, mounted_service
+from topfive.errors import RateLimited
 from topfive.ratelimit.stores import CIRCUIT_BREAKER_SCHEME, StoreEvents, open_store
 from topfive.telemetry.access import AccessLog
 
 # One customer of a network provider has 2^64 addresses: they count as one.
 _IPV6_PREFIX_BITS = 64
+_EXTENSION = "topfive.quota"
 
 
 def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
-    """Limit each caller's calls of /predict to `rate`; empty: no limit.
+    """Limit each caller's pictures to `rate`; empty: no limit.
 
     The count lives at `storage_uri`, or in each worker's memory where that is empty. While it
     cannot be reached, nobody is limited.
@@ -34,14 +36,33 @@ def limit_rate(app: Flask, rate: str, storage_uri: str) -> None:
     limiter = Limiter(
         _caller,
         app=app,
-        # Shared: the routes below /predict have one quota together.
-        default_limits=[Limit(rate, scope="predict", shared=True, exempt_when=_is_free)],
+        # Shared: all routes that take pictures have one quota together.
+        default_limits=[
+            Limit(rate, scope="predict", shared=True, exempt_when=_is_free, cost=_pictures)
+        ],
         storage_uri=f"{CIRCUIT_BREAKER_SCHEME}://",
         storage_options=options,
     )
     # The library would write a line for every refusal, with what the caller is counted under.
     limiter.logger.setLevel(logging.WARNING)
+    app.extensions[_EXTENSION] = limiter
     app.after_request(lambda response: _tell_quota(limiter, response))
+
+
+def charge_further(pictures: int) -> None:
+    """Count the pictures of a body beside the first, which was counted before it was read.
+
+    Raises RateLimited where the caller's quota has not so many left.
+    """
+    limiter = cast("Limiter | None", current_app.extensions.get(_EXTENSION))
+    counted = limiter.current_limit if limiter else None
+    if limiter is None or counted is None or pictures < 1:
+        return
+    if not limiter.limiter.hit(counted.limit, *counted.request_args, cost=pictures):
+        raise RateLimited(
+            f"The {pictures + 1} pictures of this request are more than is left of the quota. "
+            "Send fewer at once, or wait as long as Retry-After says."
+        )
 
 
 def rate_limit_key(address: str | None, key_digest: str | None, has_wrong_key: bool) -> str:
@@ -86,7 +107,12 @@ def _without_port(address: str) -> str:
 
 
 def _is_free() -> bool:
-    return request.method == "OPTIONS" or not request.path.startswith("/predict")
+    return _pictures() == 0
+
+
+def _pictures() -> int:
+    route = current_route()
+    return route.pictures if route else 0
 
 
 def _events(access_log: AccessLog) -> StoreEvents:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import cast
 from uuid import uuid4
@@ -12,6 +13,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from topfive.concurrency.limiter import Deadline
 from topfive.predictions import Prediction
+from topfive.route_table import ErrorShape, Route
 from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.access import AccessRecord
@@ -21,6 +23,7 @@ from topfive.telemetry.traces import Trace
 # On every answer.
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff"}
 _EXTENSION = "topfive"
+_VARIABLE = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -65,6 +68,29 @@ def current_settings() -> Settings:
 def current_record() -> RequestRecord:
     """Return what is noted about this request."""
     return cast(RequestRecord, g.record)
+
+
+def current_route() -> Route | None:
+    """Return what the table says of this request's address and method; None where nothing is."""
+    table = current_settings().route_table
+    rule = request.url_rule
+    if rule is None:
+        return table.find(request.method, request.path)
+    return table.named(request.method, declared_path(rule.rule))
+
+
+def current_error_shape() -> ErrorShape:
+    """Tell how this request's failures are written."""
+    route = current_route()
+    if route is not None:
+        return route.error_shape
+    return current_settings().route_table.error_shape(request.path)
+
+
+@cache
+def declared_path(rule: str) -> str:
+    """Write a path as the table does: `/sample/<int:number>` is `/sample/{number}`."""
+    return _VARIABLE.sub(r"{\1}", rule)
 
 
 def keep_request_record(app: Flask) -> None:
@@ -126,7 +152,7 @@ def _route() -> str:
     adapter = request_ctx.url_adapter
     if rule is None and isinstance(error, MethodNotAllowed) and error.valid_methods and adapter:
         rule, _ = adapter.match(method=next(iter(error.valid_methods)), return_rule=True)
-    return rule.rule if rule else "unknown"
+    return declared_path(rule.rule) if rule else "unknown"
 
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -3,11 +3,12 @@
 import re
 from typing import NamedTuple
 
-from flask import Request
+from flask import Flask, Request, request
 from werkzeug.exceptions import ClientDisconnected as UnreadableBody
 
 from topfive.api.fields import Pair, may_be_shown
 from topfive.api.multipart import START_BYTES, Part, check_start, find_parts
+from topfive.api.request import current_route, current_settings
 from topfive.errors import (
     ClientDisconnected,
     Failure,
@@ -36,6 +37,15 @@ class PictureRequest(Request):
     """A request whose body is read into memory, never to disk, and never parsed unasked."""
 
     want_form_data_parsed = False
+
+
+def limit_bodies(app: Flask) -> None:
+    """Let no request have a longer body than the table allows its route."""
+    app.before_request(_limit_body)
+
+
+def _limit_body() -> None:
+    request.max_content_length = current_settings().route_table.body_bytes(current_route())
 
 
 class Upload(NamedTuple):

@@ -25,6 +25,7 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.workers.base import Worker as GunicornWorker
 
 from topfive.errors import ClientDisconnected
+from topfive.route_table import STANDARD_TABLE, RouteTable, Work
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.event_loop import EventLoop
@@ -32,17 +33,13 @@ from topfive.server.http import BrokenRequest, Head, Outcome
 from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, refuse_new_connections
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
-from topfive.server.upload import SchedulerLimits, Work
+from topfive.server.upload import SchedulerLimits
 from topfive.service import Service
 
 # Loading a model takes seconds; workers that need longer are not waited for at a reload.
 READY_WITHIN_S = 60.0
 _POLL_S = 0.05
 _TICK_S = 0.25
-# What a multipart body may hold beside the picture.
-_BESIDE_PICTURE_BYTES = 64 * 1024
-_PROBES = frozenset({"/health", "/livez", "/readyz"})
-_PREDICTIONS = frozenset({"/predict", "/predict/batch"})
 
 
 class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn has no types
@@ -112,7 +109,8 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
         super().handle_exit(sig, frame)
 
     def _open_loop(self, service: Service) -> EventLoop:
-        limits = scheduler_limits(service)
+        routes: RouteTable = self.wsgi.route_table
+        limits = scheduler_limits(service, routes)
         scheduler = UploadScheduler(limits, service.overloaded)
         service.count_waiting_with(lambda: scheduler.waiting)
         for listener in self.sockets:
@@ -120,7 +118,7 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
         return EventLoop(
             self.sockets,
             scheduler,
-            GunicornHttp(self.cfg, self.wsgi, limits.request_s),
+            GunicornHttp(self.cfg, self.wsgi, limits.request_s, routes),
             Refusals(service.access_log, self.wsgi.headers_of_refusals),
             Balance(self.board, self.age),
             self.cfg.worker_connections,
@@ -146,10 +144,10 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
             self._turn(loop, service)
 
 
-def scheduler_limits(service: Service) -> SchedulerLimits:
-    """Take the scheduler's limits from what a service was built with."""
+def scheduler_limits(service: Service, routes: RouteTable) -> SchedulerLimits:
+    """Take the scheduler's limits from what a service and its routes were built with."""
     sizing = service.describe().sizing
-    body_bytes = service.limits.image.max_bytes + _BESIDE_PICTURE_BYTES
+    body_bytes = routes.most_body_bytes
     return SchedulerLimits(
         slots=sizing.slots,
         queue=sizing.queue,
@@ -211,10 +209,13 @@ class ArrivingBody:
 class GunicornHttp:
     """HTTP by Gunicorn's parser and response class, and answers by a WSGI app."""
 
-    def __init__(self, cfg: Any, app: Any, request_s: float) -> None:
+    def __init__(
+        self, cfg: Any, app: Any, request_s: float, routes: RouteTable = STANDARD_TABLE
+    ) -> None:
         self._cfg = cfg
         self._app = app
         self._request_s = request_s
+        self._routes = routes
 
     def parse_head(self, data: bytes, conn: Connection) -> Head:
         """Parse a head; raises BrokenRequest."""
@@ -223,13 +224,16 @@ class GunicornHttp:
         except (ParseException, NoMoreData, StopIteration) as error:
             raise BrokenRequest from error
         reader = message.body.reader
+        route = self._routes.find(message.method, message.path)
         return Head(
-            work=_work_of(message.method, message.path),
+            work=route.work if route else Work.OTHER,
             # A reader without a length reads nothing: there is no body.
             body_bytes=None if isinstance(reader, ChunkedReader) else getattr(reader, "length", 0),
             wants_continue=message._expected_100_continue,
             origin=next((value for name, value in message.headers if name == "ORIGIN"), ""),
             message=message,
+            route=route,
+            most_body_bytes=self._routes.body_bytes(route),
         )
 
     def answer(self, conn: Connection, may_keep: bool) -> Outcome:
@@ -300,9 +304,3 @@ def _is_unread(conn: Connection) -> bool:
     reader = conn.head.message.body.reader
     is_read = reader.parser is None if isinstance(reader, ChunkedReader) else reader.length == 0
     return conn.body_is_missing and not is_read
-
-
-def _work_of(method: str, path: str) -> Work:
-    if path in _PREDICTIONS and method == "POST":
-        return Work.PREDICTION
-    return Work.PROBE if path in _PROBES else Work.OTHER

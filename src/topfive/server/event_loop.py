@@ -187,7 +187,7 @@ class EventLoop:
             self._carry_out(conn, self._scheduler.broken())
             return False
         conn.begin_body(parsed)
-        self._scheduler.head_complete(conn, parsed.work, monotonic())
+        self._scheduler.head_complete(conn, parsed.work, monotonic(), parsed.most_body_bytes)
         return True
 
     def _decide(self, conn: Connection) -> Verdict:

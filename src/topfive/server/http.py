@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from topfive.server.upload import Work
+from topfive.route_table import Route, Work
 
 if TYPE_CHECKING:
     from topfive.server.connection import Connection
@@ -25,13 +25,18 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A parsed head; `body_bytes` is None where the body comes in chunks."""
+    """A parsed head; `body_bytes` is None where the body comes in chunks.
+
+    The body may have `most_body_bytes`; None: as many as that of any route.
+    """
 
     work: Work
     body_bytes: int | None
     wants_continue: bool
     origin: str
     message: Any
+    route: Route | None = None
+    most_body_bytes: int | None = None
 
 
 class Http(Protocol):

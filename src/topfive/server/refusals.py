@@ -8,9 +8,9 @@ from http import HTTPStatus
 from time import monotonic
 
 from topfive.errors import FAILURES, Failure, Overloaded
+from topfive.route_table import ErrorShape
 from topfive.server.connection import Connection
 from topfive.server.http import Head
-from topfive.server.upload import Work
 from topfive.telemetry.access import AccessLog, AccessRecord
 
 _ID_BYTES = 16
@@ -21,7 +21,11 @@ HeadersOf = Callable[[str], Mapping[str, str]]
 
 
 def refusal(
-    failure: Failure, headers: Mapping[str, str] | None = None, *, is_kept: bool = False
+    failure: Failure,
+    headers: Mapping[str, str] | None = None,
+    *,
+    is_kept: bool = False,
+    shape: ErrorShape = ErrorShape.PROBLEM,
 ) -> tuple[str, bytes]:
     """Write a whole HTTP response that tells of a failure; returns the request's id, and it.
 
@@ -34,6 +38,7 @@ def refusal(
         failure.retry_after_s,
         tuple((headers or {}).items()),
         is_kept,
+        shape,
     )
     return request_id, template.replace(_ID_PLACE, request_id.encode())
 
@@ -45,10 +50,26 @@ def _template(
     retry_after_s: int | None,
     headers: tuple[tuple[str, str], ...],
     is_kept: bool,
+    shape: ErrorShape,
 ) -> bytes:
     """Write a response with a place for the request's id; thousands a second may be the same."""
     kind = FAILURES[code]
-    problem = {
+    content_type, members = _BODIES[shape](kind, detail)
+    body = json.dumps(members, separators=(",", ":"))
+    lines = [
+        f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}",
+        f"Connection: {'keep-alive' if is_kept else 'close'}",
+        f"Content-Type: {content_type}",
+        *(f"{name}: {value}" for name, value in headers),
+        *([] if retry_after_s is None else [f"Retry-After: {retry_after_s}"]),
+        f"X-Request-ID: {_ID_PLACE.decode()}",
+        f"Content-Length: {len(body)}",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
+
+
+def _problem(kind: type[Failure], detail: str) -> tuple[str, dict[str, object]]:
+    return "application/problem+json", {
         "type": f"/docs/errors#{kind.code}",
         "title": kind.title,
         "status": kind.status,
@@ -56,17 +77,13 @@ def _template(
         "code": kind.code,
         "request_id": _ID_PLACE.decode(),
     }
-    body = json.dumps(problem, separators=(",", ":"))
-    lines = [
-        f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}",
-        f"Connection: {'keep-alive' if is_kept else 'close'}",
-        "Content-Type: application/problem+json",
-        *(f"{name}: {value}" for name, value in headers),
-        *([] if retry_after_s is None else [f"Retry-After: {retry_after_s}"]),
-        f"X-Request-ID: {_ID_PLACE.decode()}",
-        f"Content-Length: {len(body)}",
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
+
+
+def _message(kind: type[Failure], detail: str) -> tuple[str, dict[str, object]]:
+    return "application/json", {"error": kind(detail).message}
+
+
+_BODIES = {ErrorShape.PROBLEM: _problem, ErrorShape.MESSAGE: _message}
 
 
 class Refusals:
@@ -82,7 +99,9 @@ class Refusals:
     ) -> bytes:
         """Write the response that tells a client of a failure, and note it."""
         headers = self._headers_of(head.origin if head else "")
-        request_id, response = refusal(failure, headers, is_kept=is_kept)
+        route = head.route if head else None
+        shape = route.error_shape if route else ErrorShape.PROBLEM
+        request_id, response = refusal(failure, headers, is_kept=is_kept, shape=shape)
         if isinstance(failure, Overloaded):
             # A line in the log for each would cost more than refusing them.
             self._overloaded += 1
@@ -94,11 +113,11 @@ class Refusals:
         self, conn: Connection, head: Head | None, failure: Failure, request_id: str = ""
     ) -> None:
         """Note a failure of which its client is told, or cannot be told any more."""
-        is_prediction = head is not None and head.work is Work.PREDICTION
+        route = head.route if head else None
         self._access_log.record(
             AccessRecord(
-                "/predict" if is_prediction else "unknown",
-                "POST" if is_prediction else "unknown",
+                route.path if route else "unknown",
+                route.method if route else "unknown",
                 failure.status,
                 failure.code,
                 request_id or os.urandom(_ID_BYTES).hex(),

@@ -17,7 +17,8 @@ from topfive.errors import (
     ShuttingDown,
     UploadTooSlow,
 )
-from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upload, Verdict, Work
+from topfive.route_table import Work
+from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upload, Verdict
 
 # Requests this small are never given up to make room for others.
 SMALL_BYTES = 64 * 1024
@@ -108,10 +109,16 @@ class UploadScheduler:
         """Decide on a connection that its client ends before a request on it is whole."""
         return Refusal(ClientDisconnected() if upload.stage is Stage.BODY else None)
 
-    def head_complete(self, upload: Upload, work: Work, now_s: float) -> None:
-        """Note what a request asks for; the time for its answer runs from here."""
+    def head_complete(
+        self, upload: Upload, work: Work, now_s: float, body_bytes: int | None = None
+    ) -> None:
+        """Note what a request asks for; the time for its answer runs from here.
+
+        Its body may have `body_bytes`, or as many as that of any route.
+        """
         upload.stage = Stage.BODY
         upload.work = work
+        upload.most_body_bytes = body_bytes or self.limits.body_bytes
         upload.head_s = now_s
         upload.expires_s = now_s + self.limits.request_s
 
@@ -123,8 +130,8 @@ class UploadScheduler:
             return self._wait(upload, upload.work, now_s)
         # What is too large is not collected: the app refuses it by its announced length alone, or
         # as soon as it has read as much as it may.
-        is_huge = self.limits.body_bytes < missing_bytes < inf
-        if is_huge or upload.held_bytes > self.limits.body_bytes:
+        is_huge = upload.most_body_bytes < missing_bytes < inf
+        if is_huge or upload.held_bytes > upload.most_body_bytes:
             return self._wait(upload, Work.OTHER, now_s)
         return self._stream(upload, now_s) if self._may_stream() else Decision.READ_ON
 

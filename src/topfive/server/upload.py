@@ -6,14 +6,7 @@ from math import inf
 
 from topfive.errors import Failure
 from topfive.machine.sizing import OTHER_THREADS, PROBE_THREADS, STREAM_THREADS
-
-
-class Work(Enum):
-    """What a request asks for: a prediction, how the service is, or anything else."""
-
-    PREDICTION = "prediction"
-    PROBE = "probe"
-    OTHER = "other"
+from topfive.route_table import Work
 
 
 class Stage(Enum):
@@ -58,6 +51,7 @@ class Upload:
     head_s: float = 0.0
     whole_s: float = 0.0
     expires_s: float = inf
+    most_body_bytes: int = 0
     held_bytes: int = 0
     streamed_bytes: int = 0
 
@@ -67,7 +61,7 @@ class SchedulerLimits:
     """How many requests and bytes a worker takes on, and how many seconds it waits for each.
 
     `slots` predictions are worked on at once and `queue` more wait. `streams`, `others` and
-    `probes` are threads for requests of other kinds.
+    `probes` are threads for requests of other kinds. `body_bytes` is the longest body of any route.
     """
 
     slots: int

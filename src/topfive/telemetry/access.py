@@ -5,12 +5,10 @@ from logging import DEBUG, INFO
 from threading import Lock
 
 from topfive.predictions import Prediction
+from topfive.route_table import STANDARD_TABLE
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import Metrics, NoMetrics
 from topfive.telemetry.traces import NoTraces, Stage, Trace, Traces
-
-# Asked every few seconds by load balancers: at info level they would drown the rest.
-QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +26,18 @@ class AccessRecord:
 
 
 class AccessLog:
-    """Logs, counts and traces the requests of one worker; safe to call from many threads."""
+    """Logs, counts and traces the requests of one worker; safe to call from many threads.
 
-    def __init__(self, metrics: Metrics | None = None, traces: Traces | None = None) -> None:
+    At `quiet_paths` load balancers ask every few seconds: they are logged at debug level.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics | None = None,
+        traces: Traces | None = None,
+        quiet_paths: frozenset[str] = STANDARD_TABLE.quiet_paths,
+    ) -> None:
+        self._quiet_paths = quiet_paths
         self._metrics = metrics or NoMetrics()
         self._traces = traces or NoTraces()
         self._logger = get_logger()
@@ -53,7 +60,7 @@ class AccessLog:
 
     def record(self, entry: AccessRecord) -> None:
         """Log, count and trace one answered request; health checks are logged at debug level."""
-        level = DEBUG if entry.route in QUIET_ROUTES else INFO
+        level = DEBUG if entry.route in self._quiet_paths else INFO
         self._logger.log(level, "request", **_fields(entry))
         self._metrics.count_request(
             entry.route, entry.method, entry.status, entry.duration_ms / 1000

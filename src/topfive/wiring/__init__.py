@@ -51,9 +51,8 @@ def build_service(
     memory = MemoryBudget(sizing.decoding_bytes)
     metrics = _open_metrics(settings) if has_telemetry else NoMetrics()
     traces = _open_traces(settings) if has_telemetry else NoTraces()
-    service = Service(
-        registry, limiter, memory, sizing, limits, metrics, AccessLog(metrics, traces)
-    )
+    access_log = AccessLog(metrics, traces, settings.route_table.quiet_paths)
+    service = Service(registry, limiter, memory, sizing, limits, metrics, access_log)
     for recovery in start_models(registry, settings, refusal):
         service.recover_with(recovery)
     return service

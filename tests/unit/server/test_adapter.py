@@ -12,10 +12,10 @@ from werkzeug.wrappers import Request as WsgiRequest
 
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
+from topfive.route_table import STANDARD_TABLE, Work
 from topfive.server.adapter import GunicornHttp, scheduler_limits
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Outcome
-from topfive.server.upload import Work
 from topfive.service import ServiceLimits
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -97,16 +97,16 @@ class Described:
 def test_limits_are_those_that_the_service_tells_of(slots: int) -> None:
     """What /info says of slots, queue and threads is what the scheduler goes by."""
     sizing = Sizing(2, slots, 16, 10**9, "a test", upload_bytes=50 * 1024**2)
-    limits = scheduler_limits(Described(sizing))  # type: ignore[arg-type]
+    limits = scheduler_limits(Described(sizing), STANDARD_TABLE)  # type: ignore[arg-type]
     assert (limits.slots, limits.queue, limits.threads) == (slots, 16, sizing.threads)
     assert (limits.held_bytes, limits.request_s) == (50 * 1024**2, 30.0)
-    assert limits.body_bytes == ImageLimits().max_bytes + 64 * 1024
+    assert limits.body_bytes == STANDARD_TABLE.most_body_bytes
 
 
 def test_two_of_the_largest_uploads_always_fit() -> None:
     """However little memory there is, one upload alone is never too much."""
     sizing = Sizing(2, 1, 16, 10**9, "a test", upload_bytes=1)
-    limits = scheduler_limits(Described(sizing))  # type: ignore[arg-type]
+    limits = scheduler_limits(Described(sizing), STANDARD_TABLE)  # type: ignore[arg-type]
     assert limits.held_bytes == 2 * limits.body_bytes
 
 
@@ -123,7 +123,11 @@ def post(*headers: bytes, path: bytes = b"/predict") -> bytes:
         (post(b"Transfer-Encoding: chunked"), Work.PREDICTION, None),
         (post(b"Content-Length: 7", path=b"/predict?top_k=1"), Work.PREDICTION, 7),
         (post(b"Content-Length: 7", path=b"http://x/predict"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/%70redict"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/predict/batch"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/predict/other"), Work.OTHER, 7),
         (b"GET /predict HTTP/1.1\r\n\r\n", Work.OTHER, 0),
+        (b"HEAD /health HTTP/1.1\r\n\r\n", Work.PROBE, 0),
         (b"GET /health HTTP/1.1\r\n\r\n", Work.PROBE, 0),
         (b"GET /readyz HTTP/1.0\r\n\r\n", Work.PROBE, 0),
         (b"GET /livez?x HTTP/1.1\r\n\r\n", Work.PROBE, 0),

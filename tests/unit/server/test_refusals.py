@@ -11,10 +11,10 @@ import pytest
 
 from tests.live_server import Answer
 from topfive.errors import FAILURES, MalformedRequest, Overloaded, UploadTooSlow
+from topfive.route_table import STANDARD_TABLE, ErrorShape, Work
 from topfive.server.connection import Connection
 from topfive.server.http import Head
 from topfive.server.refusals import Refusals, refusal
-from topfive.server.upload import Work
 
 SENDABLE = {code: kind for code, kind in FAILURES.items() if kind.status != 499}
 
@@ -74,9 +74,10 @@ def conn() -> Iterator[Connection]:
         yield Connection(ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
 
 
-def head(work: Work = Work.PREDICTION, origin: str = "") -> Head:
+def head(method: str = "POST", path: str = "/predict", origin: str = "") -> Head:
     """Make a parsed head."""
-    return Head(work, 10, False, origin, None)
+    route = STANDARD_TABLE.find(method, path)
+    return Head(route.work if route else Work.OTHER, 10, False, origin, None, route)
 
 
 @pytest.mark.parametrize("code", SENDABLE)
@@ -93,6 +94,17 @@ def test_every_failure_can_be_told(code: str) -> None:
         "code": code,
         "request_id": request_id,
     }
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+
+
+@pytest.mark.parametrize("code", SENDABLE)
+def test_every_failure_can_be_told_as_one_text(code: str) -> None:
+    """Where a route's callers expect one text, it has the code and what to do."""
+    _, response = refusal(SENDABLE[code]("Some detail."), shape=ErrorShape.MESSAGE)
+    answer = read(response)
+    assert answer.status == SENDABLE[code].status
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json == {"error": f"{code}: Some detail."}
     assert int(answer.headers["Content-Length"]) == len(answer.body)
 
 
@@ -137,8 +149,9 @@ def test_it_carries_the_headers_of_the_app(
     ("parsed", "route", "method"),
     [
         (None, "unknown", "unknown"),
-        (head(Work.OTHER), "unknown", "unknown"),
+        (head("POST", "/nothing"), "unknown", "unknown"),
         (head(), "/predict", "POST"),
+        (head("HEAD", "/sample/7"), "/sample/{number}", "GET"),
     ],
 )
 def test_a_refusal_is_noted_like_an_answer(
