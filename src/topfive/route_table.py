@@ -58,10 +58,16 @@ class Route:
 
 
 class RouteTable:
-    """Routes, found by method and path at the cost of a look into a dictionary or two."""
+    """Routes, found by method and path at the cost of a look into a dictionary or two.
 
-    def __init__(self, routes: Iterable[Route], max_upload_bytes: int) -> None:
-        self.routes = tuple(routes)
+    `vertex` are those that Vertex AI has named.
+    """
+
+    def __init__(
+        self, routes: Iterable[Route], max_upload_bytes: int, vertex: Iterable[Route] = ()
+    ) -> None:
+        self.vertex = tuple(vertex)
+        self.routes = (*routes, *self.vertex)
         self._max_upload_bytes = max_upload_bytes
         self._by_path = {(one.method, one.path): one for one in self.routes}
         self._templates: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
@@ -127,13 +133,12 @@ def build_route_table(
 
     On a port of its own `/metrics` asks for no key. Vertex AI names its two addresses itself.
     """
-    routes = [replace(one, scope=None) if has_metrics_port and one.path == "/metrics" else one
-              for one in ROUTES]  # fmt: skip
-    if vertex_predict:
-        routes.append(replace(_VERTEX_PREDICT, path=vertex_predict))
+    is_free = {"/metrics"} if has_metrics_port else set()
+    routes = [replace(one, scope=None) if one.path in is_free else one for one in ROUTES]
+    vertex = [replace(_VERTEX_PREDICT, path=vertex_predict)] if vertex_predict else []
     if vertex_health and not answers_health(vertex_health):
-        routes.append(replace(_VERTEX_HEALTH, path=vertex_health))
-    return RouteTable(routes, max_upload_bytes)
+        vertex.append(replace(_VERTEX_HEALTH, path=vertex_health))
+    return RouteTable(routes, max_upload_bytes, vertex)
 
 
 def answers_health(path: str) -> bool:
@@ -142,8 +147,11 @@ def answers_health(path: str) -> bool:
 
 
 def is_taken(path: str) -> bool:
-    """Tell whether topfive has something of its own at an address."""
-    return any(one.path == path for one in ROUTES) or path.startswith(("/static/", "/docs/", "/v2"))
+    """Tell whether topfive has something of its own at an address, or below it."""
+    table = RouteTable(ROUTES, 0)
+    return any(table.find(method, path) for method in ("GET", "POST")) or path.startswith(
+        ("/static/", "/docs/", "/v2/")
+    )
 
 
 def _fits(declared: str, segment: str) -> bool:
@@ -158,8 +166,9 @@ def _probe(path: str, error_shape: ErrorShape = ErrorShape.PROBLEM) -> Route:
     return Route("GET", path, work=Work.PROBE, error_shape=error_shape, is_quiet=True)
 
 
-def _v2(path: str) -> Route:
-    return Route("GET", f"/v2{path}", error_shape=ErrorShape.MESSAGE)
+def _v2(path: str, work: Work = Work.OTHER) -> Route:
+    is_probe = work is Work.PROBE
+    return Route("GET", f"/v2{path}", work=work, error_shape=ErrorShape.MESSAGE, is_quiet=is_probe)
 
 
 def _prediction(path: str, error_shape: ErrorShape, body: Body = Body.BASE64) -> Route:
@@ -176,7 +185,8 @@ def _prediction(path: str, error_shape: ErrorShape, body: Body = Body.BASE64) ->
 
 
 _PROBLEM, _MESSAGE = ErrorShape.PROBLEM, ErrorShape.MESSAGE
-_VERSION = "/models/{model}/versions/{version}"
+_MODEL = "/models/{model}"
+_VERSION = f"{_MODEL}/versions/{{version}}"
 _VERTEX_PREDICT = _prediction("", _MESSAGE)
 _VERTEX_HEALTH = _probe("", _MESSAGE)
 
@@ -186,6 +196,17 @@ ROUTES: tuple[Route, ...] = (
     _probe("/health"),
     _probe("/livez"),
     _probe("/readyz"),
+    _probe("/ping"),
+    _prediction("/invocations", _PROBLEM),
+    _v2(""),
+    _v2("/health/live", Work.PROBE),
+    _v2("/health/ready", Work.PROBE),
+    _v2(_MODEL),
+    _v2(f"{_MODEL}/ready", Work.PROBE),
+    _v2(_VERSION),
+    _v2(f"{_VERSION}/ready", Work.PROBE),
+    _prediction(f"/v2{_MODEL}/infer", _MESSAGE),
+    _prediction(f"/v2{_VERSION}/infer", _MESSAGE),
     _page("/info"),
     Route("GET", "/metrics", scope="admin", is_quiet=True),
     _page("/sample"),

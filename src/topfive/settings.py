@@ -1,6 +1,7 @@
 """The settings: read once from the environment and `.env`, checked all at once, then frozen."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from topfive.auth.keys import ApiKey, parse_api_keys
 from topfive.bundles.manifest import check_name
@@ -19,16 +28,23 @@ from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
 from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
-from topfive.route_table import RouteTable, build_route_table
+from topfive.route_table import RouteTable, answers_health, build_route_table, is_taken
 from topfive.telemetry.logs import LogOptions
 
 PREFIX = "TOPFIVE_"
 # Names that platforms set by themselves; topfive's own name wins where both are there.
 STANDARD_NAMES = {
     "PORT": "port",
+    "SAGEMAKER_BIND_TO_PORT": "port",
+    "AIP_HTTP_PORT": "port",
+    "AIP_PREDICT_ROUTE": "vertex_predict_route",
+    "AIP_HEALTH_ROUTE": "vertex_health_route",
     "WEB_CONCURRENCY": "workers",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "otlp_endpoint",
 }
+
+# RFC 3986's characters of a path, without percent signs: an escaped path would have two forms.
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
 
 
 def _empty_is_none(value: object) -> object:
@@ -153,7 +169,8 @@ class Settings(BaseModel):
         5000,
         ge=0,
         le=65535,
-        description="The port to listen on; 0 takes any free one. `PORT` is read too.",
+        description="The port to listen on; 0 takes any free one. `PORT` is read too; where they "
+        "are set, `SAGEMAKER_BIND_TO_PORT` and `AIP_HTTP_PORT` win over it.",
     )
     workers: OptionalInt = Field(
         None,
@@ -235,6 +252,18 @@ class Settings(BaseModel):
         description="Where workers put their metrics together; emptied at the start. Empty: in "
         "memory.",
     )
+    vertex_predict_route: str = Field(
+        "",
+        max_length=1000,
+        description="The address at which Vertex AI's JSON is answered. Vertex AI sets "
+        "`AIP_PREDICT_ROUTE`. Empty: none.",
+    )
+    vertex_health_route: str = Field(
+        "",
+        max_length=1000,
+        description="The address at which Vertex AI asks how the service is; it may be one that "
+        "there is already, such as `/health`. Vertex AI sets `AIP_HEALTH_ROUTE`. Empty: none.",
+    )
     otlp_endpoint: str = Field(
         "",
         description="Where traces are sent, by OTLP over HTTP; needs the extra `tracing`. Empty: "
@@ -291,6 +320,16 @@ class Settings(BaseModel):
             check_store_uri(uri)
         return uri
 
+    @field_validator("vertex_predict_route", "vertex_health_route")
+    @classmethod
+    def _route_can_be_added(cls, path: str, info: ValidationInfo) -> str:
+        if path and not _PATH.fullmatch(path):
+            raise ValueError("it must be a path that begins with /, as in /v1/predict")
+        is_theirs = info.field_name == "vertex_health_route" and answers_health(path)
+        if path and is_taken(path) and not is_theirs:
+            raise ValueError("topfive answers there in its own way: name another path")
+        return path
+
     @property
     def further_models(self) -> tuple[str, ...]:
         """What is named in `models`, each once."""
@@ -333,6 +372,8 @@ class Settings(BaseModel):
         return build_route_table(
             self.max_upload_bytes,
             has_metrics_port=bool(self.metrics_port),
+            vertex_predict=self.vertex_predict_route,
+            vertex_health=self.vertex_health_route,
         )
 
     @property

@@ -93,11 +93,12 @@ class Container:
     engine: Engine
     name: str
     ready_after_s: float = 0.0
+    inner_port: int = 5000
 
     @property
     def port(self) -> int:
         """The port on 127.0.0.1 that leads to it."""
-        return int(self.engine.call("port", self.name, "5000").stdout.split(":")[-1])
+        return int(self.engine.call("port", self.name, str(self.inner_port)).stdout.split(":")[-1])
 
     @property
     def server(self) -> LiveServer:

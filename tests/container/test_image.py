@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.container.engine import REPOSITORY, Container, Engine
+from tests.container.engine import HARDENED, REPOSITORY, Container, Engine
 from tests.pictures import encode, jpeg
 
 MB = 1e6
@@ -127,6 +127,27 @@ def test_health_check_needs_no_curl(container: Container) -> None:
     assert json.loads(done.stdout)["status"] == "healthy"
     elsewhere = ("exec", "--env=TOPFIVE_PORT=5999", container.name, *check[1:])
     assert container.engine.call(*elsewhere, check=False).returncode == 1
+
+
+def test_the_image_can_be_started_as_sagemaker_does(engine: Engine, image: str) -> None:
+    """`docker run IMAGE serve` listens on 8080, where /ping and /invocations answer."""
+    name = "topfive-test-sagemaker"
+    try:
+        engine.call(
+            "run", "--detach", "--name", name, "--publish=127.0.0.1::8080", "--memory=2g",
+            *HARDENED, "--tmpfs=/tmp", image, "serve",
+        )  # fmt: skip
+        started = Container(engine, name, inner_port=8080)
+        started.wait_until_ready()
+        assert started.server.get("/ping").status == 200
+        sent = {"Content-Type": "application/x-image"}
+        assert started.server.request("POST", "/invocations", jpeg(), sent).status == 200
+        check = ("python", "-I", "/opt/topfive/health_check.py")
+        done = engine.call("exec", name, *check)
+        assert json.loads(done.stdout)["status"] == "healthy"
+        assert started.stop() == 0
+    finally:
+        engine.call("rm", "--force", name, check=False)
 
 
 def test_labels_tell_the_version(engine: Engine, image: str) -> None:

@@ -18,6 +18,7 @@ from topfive.errors import FAILURES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "API.md").read_text()
 SHOWN_AT = "http://127.0.0.1:5000"
+SHOWN_MODEL, SERVED_MODEL = "/v2/models/mobilenet_v2", "/v2/models/tiny"
 
 
 def section(title: str) -> str:
@@ -60,7 +61,7 @@ def run(tmp_path: Path, server: LiveServer) -> Callable[..., str]:
     def run_text(*program: str, at: LiveServer = server, is_good: bool = True, **more: str) -> str:
         *command, text = program
         done = subprocess.run(
-            [*command, text.replace(SHOWN_AT, at.url)],
+            [*command, text.replace(SHOWN_AT, at.url).replace(SHOWN_MODEL, SERVED_MODEL)],
             cwd=tmp_path,
             env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | more,
             capture_output=True,
@@ -82,6 +83,7 @@ def run(tmp_path: Path, server: LiveServer) -> Callable[..., str]:
         "## GET /livez, GET /readyz",
         "## GET /info",
         "## GET /",
+        "## Open Inference Protocol",
     ],
 )
 def test_an_answer_has_the_shape_that_is_shown(run: Callable[..., str], title: str) -> None:
@@ -123,6 +125,24 @@ def test_a_python_program_prints_what_is_shown(run: Callable[..., str], number: 
     # Names of classes are set in twelve columns.
     shape = [re.sub(r"\d", "0", line[12:]) for line in shown.splitlines()]
     assert [re.sub(r"\d", "0", line[12:]) for line in written.splitlines()] == shape
+
+
+def test_tritons_client_prints_what_is_shown(run: Callable[..., str], server: LiveServer) -> None:
+    """The program with Triton's client runs, and prints one class."""
+    text = section("## Open Inference Protocol")
+    (program,) = blocks(text, "python")
+    here = program.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}")
+    written = run(sys.executable, "-c", here.replace('"mobilenet_v2"', '"tiny"'))
+    assert re.fullmatch(r"class \d\n", written)
+
+
+@pytest.mark.parametrize(("number", "keys"), [(0, "request_id"), (1, "predictions")])
+def test_sagemakers_requests_are_answered(run: Callable[..., str], number: int, keys: str) -> None:
+    """Bytes get what /predict answers, instances a list of that; both have three classes."""
+    found = json.loads(run("bash", "-c", commands(section("## SageMaker"))[number]))
+    assert next(iter(found)) == keys
+    one = found if number == 0 else found["predictions"][0]
+    assert len(one["predictions"]) == 3
 
 
 def test_a_python_program_tells_a_failure(run: Callable[..., str], tmp_path: Path) -> None:

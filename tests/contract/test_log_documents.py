@@ -64,7 +64,15 @@ def request_fields() -> set[str]:
         Timings(0.0, 0.0, 0.0, 0.0, 0.0),
     )
     record = AccessRecord(
-        "/predict", "POST", 200, "code", "id", 1.0, prediction, UntracedRequest("trace")
+        "/predict",
+        "POST",
+        200,
+        "code",
+        "id",
+        1.0,
+        prediction,
+        UntracedRequest("trace"),
+        (prediction,),
     )
     line = {"event": "request", "level": "info", **_fields(record)}
     return set(_shape_for_clouds(None, "", line))

@@ -12,7 +12,10 @@ from tests.live_server import LiveServer
 
 ROUTES = {
     "/", "/health", "/livez", "/readyz", "/info", "/metrics", "/predict", "/sample",
-    "/sample/{number}",
+    "/sample/{number}", "/ping", "/invocations", "/v2", "/v2/health/live", "/v2/health/ready",
+    "/v2/models/{model}", "/v2/models/{model}/ready", "/v2/models/{model}/infer",
+    "/v2/models/{model}/versions/{version}", "/v2/models/{model}/versions/{version}/ready",
+    "/v2/models/{model}/versions/{version}/infer",
 }  # fmt: skip
 
 
@@ -49,7 +52,19 @@ def test_operations_have_short_names(server: LiveServer) -> None:
     named = {
         path: one["operationId"] for path, methods in paths.items() for one in methods.values()
     }
-    called = {"/": "index", "/sample/{number}": "numbered_sample"}
+    called = {
+        "/": "index",
+        "/sample/{number}": "numbered_sample",
+        "/v2": "v2_server",
+        "/v2/health/live": "v2_live",
+        "/v2/health/ready": "v2_ready",
+        "/v2/models/{model}": "v2_model",
+        "/v2/models/{model}/ready": "v2_model_ready",
+        "/v2/models/{model}/infer": "v2_infer",
+        "/v2/models/{model}/versions/{version}": "v2_model_version",
+        "/v2/models/{model}/versions/{version}/ready": "v2_model_version_ready",
+        "/v2/models/{model}/versions/{version}/infer": "v2_infer_version",
+    }
     assert named == {path: called.get(path, path.strip("/")) for path in ROUTES}
 
 

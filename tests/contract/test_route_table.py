@@ -12,7 +12,11 @@ from topfive.settings import parse_settings
 @pytest.fixture(scope="module")
 def app() -> Iterator[App]:
     """An app whose optional routes are all there."""
-    settings = {"TOPFIVE_MODEL": "digits"}
+    settings = {
+        "TOPFIVE_MODEL": "digits",
+        "AIP_PREDICT_ROUTE": "/v1/endpoints/7/deployedModels/8:predict",
+        "AIP_HEALTH_ROUTE": "/v1/endpoints/7/deployedModels/8",
+    }
     app = create_app(parse_settings(settings))
     yield app
     app.service.close()

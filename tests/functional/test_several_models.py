@@ -1,5 +1,7 @@
 """Several models and versions in one server: what a caller names answers, and nothing else."""
 
+import base64
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +44,45 @@ def server(models: Path) -> Iterator[LiveServer]:
         models.parent, model="flowers@1.9.0", models="digits, flowers@1.10.0", workers="2"
     ) as running:
         yield running
+
+
+@pytest.mark.parametrize(
+    ("path", "who"),
+    [
+        ("flowers", ("flowers", "1.9.0")),
+        ("flowers/versions/1.10.0", ("flowers", "1.10.0")),
+        ("flowers@1.10.0", ("flowers", "1.10.0")),
+        ("digits", ("digits", "1")),
+    ],
+)
+def test_the_open_inference_protocol_names_models_in_its_paths(
+    server: LiveServer, path: str, who: tuple[str, str]
+) -> None:
+    """Metadata, readiness and predictions are those of the model and version in the path."""
+    found = server.get(f"/v2/models/{path}").json
+    assert (found["name"], who[1] in found["versions"]) == (who[0], True)
+    assert server.get(f"/v2/models/{path}/ready").json == {"name": found["name"], "ready": True}
+    text = base64.b64encode(jpeg()).decode()
+    asked = {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [text]}]}
+    answer = server.request("POST", f"/v2/models/{path}/infer", json.dumps(asked).encode()).json
+    assert (answer["model_name"], answer["model_version"]) == who
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        ("flowers/versions/1", 503, "model_unavailable"),
+        ("flowers/versions/7", 404, "model_not_found"),
+        ("flower", 404, "model_not_found"),
+    ],
+)
+def test_the_open_inference_protocol_tells_what_is_not_loaded(
+    server: LiveServer, path: str, status: int, error: str
+) -> None:
+    """Known and not loaded is 503, and not ready; what nobody knows is 404."""
+    answer = server.get(f"/v2/models/{path}")
+    assert (answer.status, answer.json["error"].partition(":")[0]) == (status, error)
+    assert server.get(f"/v2/models/{path}/ready").status == status
 
 
 def _who(server: LiveServer, query: str) -> tuple[str, str]:

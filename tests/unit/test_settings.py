@@ -240,3 +240,59 @@ def test_reading_leaves_the_environment_as_it_was(clean, tmp_path):
     dotenv.write_text("TOPFIVE_PORT=1111\n", "utf-8")
     read_settings(dotenv)
     assert "TOPFIVE_PORT" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("names", "port"),
+    [
+        (["PORT"], 1),
+        (["PORT", "SAGEMAKER_BIND_TO_PORT"], 2),
+        (["PORT", "SAGEMAKER_BIND_TO_PORT", "AIP_HTTP_PORT"], 3),
+        (["PORT", "SAGEMAKER_BIND_TO_PORT", "AIP_HTTP_PORT", "TOPFIVE_PORT"], 4),
+    ],
+)
+def test_a_platforms_port_wins_over_the_general_one(names, port):
+    """Where several platforms' variables are set, it is certain which one counts."""
+    ports = ["PORT", "SAGEMAKER_BIND_TO_PORT", "AIP_HTTP_PORT", "TOPFIVE_PORT"]
+    settings = parse_settings({name: str(1 + ports.index(name)) for name in names})
+    assert settings.port == port
+
+
+def test_vertex_names_its_addresses():
+    """They are routes of their own, but where topfive answers how it is already."""
+    named = {"AIP_PREDICT_ROUTE": "/v1/e/1:predict", "AIP_HEALTH_ROUTE": "/v1/e/1"}
+    table = parse_settings(named).route_table
+    assert [(one.method, one.path) for one in table.vertex] == [
+        ("POST", "/v1/e/1:predict"),
+        ("GET", "/v1/e/1"),
+    ]
+    for path in ("/health", "/readyz", "/ping"):
+        assert parse_settings({"AIP_HEALTH_ROUTE": path}).route_table.vertex == ()
+    assert parse_settings({}).route_table.vertex == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("AIP_PREDICT_ROUTE", "/predict"),
+        ("AIP_PREDICT_ROUTE", "/predict/batch"),
+        ("AIP_PREDICT_ROUTE", "/health"),
+        ("AIP_PREDICT_ROUTE", "/"),
+        ("AIP_PREDICT_ROUTE", "/v2/models/m/infer"),
+        ("AIP_PREDICT_ROUTE", "/v2/predict"),
+        ("AIP_PREDICT_ROUTE", "predict"),
+        ("AIP_PREDICT_ROUTE", "/a<b>"),
+        ("AIP_PREDICT_ROUTE", "/a{b}"),
+        ("AIP_PREDICT_ROUTE", "/a b"),
+        ("AIP_PREDICT_ROUTE", "/a%20b"),
+        ("AIP_PREDICT_ROUTE", "/a?b"),
+        ("AIP_PREDICT_ROUTE", "https://a.example/b"),
+        ("AIP_HEALTH_ROUTE", "/info"),
+        ("AIP_HEALTH_ROUTE", "/predict"),
+        ("AIP_HEALTH_ROUTE", "/metrics"),
+    ],
+)
+def test_an_address_that_cannot_be_added_stops_the_start(name, path):
+    """What is answered already, or is no path, is named as wrong."""
+    with pytest.raises(SettingsError, match=f"{name}="):
+        parse_settings({name: path})

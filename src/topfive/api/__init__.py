@@ -14,6 +14,7 @@ from topfive.api.fields import refuse_misfit
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
+from topfive.api.open_inference.routes import v2_routes
 from topfive.api.openapi import SECURITY_SCHEMES
 from topfive.api.page import page_routes
 from topfive.api.predict import predict_routes
@@ -24,8 +25,10 @@ from topfive.api.request import (
     mount_service,
     mounted_service,
 )
+from topfive.api.sagemaker import sagemaker_routes
 from topfive.api.schemas import Problem
 from topfive.api.upload import PictureRequest, limit_bodies
+from topfive.api.vertex import make_vertex_routes
 from topfive.errors import OperatorError
 from topfive.route_table import RouteTable
 from topfive.service import Service
@@ -101,6 +104,15 @@ def _register(app: App, settings: Settings) -> None:
     limit_rate(app, settings.rate_limit, settings.rate_limit_storage)
     keep_metrics_apart(app, settings.metrics_port)
     check_keys(app)
-    for routes in (predict_routes, health_routes, info_routes, metrics_routes, page_routes):
+    for routes in (
+        predict_routes,
+        health_routes,
+        info_routes,
+        metrics_routes,
+        page_routes,
+        v2_routes,
+        sagemaker_routes,
+        make_vertex_routes(settings.route_table),
+    ):
         app.register_api(routes)
     register_docs(app, settings.route_table)

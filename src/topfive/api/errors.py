@@ -1,13 +1,14 @@
 """Failures on the wire: every one an `application/problem+json` (RFC 9457) of the same shape."""
 
 import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as MethodNotAllowedException
 
-from topfive.api.examples import problem_examples
+from topfive.api.examples import message_examples, problem_examples
 from topfive.api.readable import in_either_form, problem_page
 from topfive.api.request import current_error_shape, current_record
 from topfive.api.schemas import problem_out
@@ -28,6 +29,12 @@ from topfive.telemetry.logs import get_logger
 
 PROBLEM_TYPE = "application/problem+json"
 
+_MESSAGE_SCHEMA = {
+    "type": "object",
+    "properties": {"error": {"type": "string", "description": "The failure's code, and why."}},
+    "required": ["error"],
+    "additionalProperties": False,
+}
 _BY_HTTP_STATUS: dict[int, type[Failure]] = {
     400: MalformedRequest,
     404: NotFound,
@@ -68,14 +75,28 @@ def answer_failure(failure: Failure) -> Response:
 
 def problem_responses(*codes: str) -> dict[str | int, Any]:
     """Describe in OpenAPI the failures that a route can answer with, by their codes."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return _responses(codes, PROBLEM_TYPE, schema, problem_examples)
+
+
+def message_responses(*codes: str) -> dict[str | int, Any]:
+    """Describe the failures of a route that tells them as one text."""
+    return _responses(codes, "application/json", _MESSAGE_SCHEMA, message_examples)
+
+
+def _responses(
+    codes: Iterable[str],
+    content_type: str,
+    schema: dict[str, Any],
+    examples_of: Callable[[list[str]], dict[str, Any]],
+) -> dict[str | int, Any]:
     by_status: dict[str, list[str]] = {}
     for code in codes:
         by_status.setdefault(str(FAILURES[code].status), []).append(code)
-    schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
             "description": ", ".join(f"`{code}`" for code in listed),
-            "content": {PROBLEM_TYPE: {"schema": schema, "examples": problem_examples(listed)}},
+            "content": {content_type: {"schema": schema, "examples": examples_of(listed)}},
         }
         for status, listed in by_status.items()
     }
@@ -109,6 +130,7 @@ def _answer_unforeseen(error: Exception) -> Response:
 
 # Whatever the route: a request that cannot be understood, and what nobody foresaw.
 ANY_ROUTE = problem_responses("malformed_request", "internal_error")
+ANY_ROUTE_MESSAGE = message_responses("malformed_request", "internal_error")
 
 _DETAILS: dict[type[Failure], str] = {
     NotFound: "There is nothing at this address. See / for the addresses there are.",

@@ -61,6 +61,45 @@ _METRICS = """\
 topfive_requests_total{method="POST",route="/predict",status="200"} 512.0
 """
 
+_ZEBRA = {
+    "request_id": _REQUEST_ID,
+    "model": {"name": "mobilenet_v2", "version": "imagenet1k-v2"},
+    "predictions": [{"class_id": 340, "class_name": "zebra", "confidence": 0.720248}],
+    "image": {"format": "JPEG", "width": 500, "height": 375},
+    "timing_ms": {"queue": 0.11, "decode": 18.74, "inference": 45.23, "total": 64.54},
+}
+_READY = {"ready": {"status": "ready"}}
+_NOT_READY = {"not ready": {"status": "not_ready"}}
+_METADATA = {
+    "MobileNetV2": {
+        "name": "mobilenet_v2",
+        "versions": ["imagenet1k-v2"],
+        "platform": "openvino",
+        "inputs": [
+            {"name": "image", "datatype": "BYTES", "shape": [-1]},
+            {"name": "pixels", "datatype": "UINT8", "shape": [-1, 224, 224, 3]},
+        ],
+        "outputs": [
+            {"name": "class_id", "datatype": "INT64", "shape": [-1, -1]},
+            {"name": "class_name", "datatype": "BYTES", "shape": [-1, -1]},
+            {"name": "confidence", "datatype": "FP32", "shape": [-1, -1]},
+        ],
+    }
+}
+_INFERRED = {
+    "two outputs of one picture": {
+        "model_name": "mobilenet_v2",
+        "model_version": "imagenet1k-v2",
+        "id": "order-42",
+        "outputs": [
+            {"name": "class_name", "datatype": "BYTES", "shape": [1, 1], "data": ["zebra"]},
+            {"name": "confidence", "datatype": "FP32", "shape": [1, 1], "data": [0.720248]},
+        ],
+    }
+}
+_MODEL_READY = {"ready": {"name": "mobilenet_v2", "ready": True}}
+_MODEL_NOT_READY = {"not ready": {"name": "mobilenet_v2", "ready": False}}
+
 # By operation and status, each with a name.
 ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("predict", "200"): {
@@ -115,8 +154,28 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
     ("livez", "200"): {"alive": {"status": "alive"}},
-    ("readyz", "200"): {"ready": {"status": "ready"}},
-    ("readyz", "503"): {"not ready": {"status": "not_ready"}},
+    ("readyz", "200"): _READY,
+    ("readyz", "503"): _NOT_READY,
+    ("ping", "200"): _READY,
+    ("ping", "503"): _NOT_READY,
+    ("vertex_health", "200"): _READY,
+    ("vertex_health", "503"): _NOT_READY,
+    ("invocations", "200"): {"one picture": _ZEBRA, "instances": {"predictions": [_ZEBRA]}},
+    ("vertex_predict", "200"): {"one instance": {"predictions": [_ZEBRA]}},
+    ("v2_server", "200"): {
+        "server": {"name": "topfive", "version": "0.1.0", "extensions": ["binary_tensor_data"]}
+    },
+    ("v2_live", "200"): {"live": {"live": True}},
+    ("v2_ready", "200"): {"ready": {"ready": True}},
+    ("v2_ready", "503"): {"not ready": {"ready": False}},
+    ("v2_model", "200"): _METADATA,
+    ("v2_model_version", "200"): _METADATA,
+    ("v2_model_ready", "200"): _MODEL_READY,
+    ("v2_model_ready", "503"): _MODEL_NOT_READY,
+    ("v2_model_version_ready", "200"): _MODEL_READY,
+    ("v2_model_version_ready", "503"): _MODEL_NOT_READY,
+    ("v2_infer", "200"): _INFERRED,
+    ("v2_infer_version", "200"): _INFERRED,
     ("info", "200"): {"MobileNetV2 with weights from a local file": _INFO},
     ("metrics", "200"): {"one counter of many": _METRICS},
     ("index", "200"): {
@@ -172,6 +231,13 @@ _DETAILS = {
 def problem_examples(codes: Iterable[str]) -> dict[str, Any]:
     """Show each failure as it is answered, by its code."""
     return {code: {"value": _problem(code)} for code in codes}
+
+
+def message_examples(codes: Iterable[str]) -> dict[str, Any]:
+    """Show each failure as it is answered in one text, by its code."""
+    return {
+        code: {"value": {"error": FAILURES[code](_DETAILS.get(code)).message}} for code in codes
+    }
 
 
 def _problem(code: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The named fields of a request, from its query and its form alike, read into a declared shape."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -17,7 +18,18 @@ _MOST_SHOWN_CHARACTERS = 40
 # What could end the quotes in a message, or mean something to a page that shows it.
 _NEVER_SHOWN = frozenset("`'\"<>&")
 # By pydantic's names of errors, docs.pydantic.dev/latest/errors/validation_errors.
-_PROBLEMS = {"missing": "is missing", "extra_forbidden": "is not known"}
+_PROBLEMS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "string_too_long": "is too long",
+    "too_long": "has too many entries",
+    "too_short": "has too few entries",
+}
 
 
 def read_fields(shape: type[ShapeT], given: Iterable[Pair]) -> ShapeT:
@@ -38,6 +50,14 @@ def read_fields(shape: type[ShapeT], given: Iterable[Pair]) -> ShapeT:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
         name = str(wrong[0]["loc"][0])
         raise InvalidParameter(_misfit(shape, name, values[name])) from None
+
+
+def read_members(shape: type[ShapeT], given: Mapping[str, Any]) -> ShapeT:
+    """Read members of a JSON object, texts and numbers, into `shape`, as `read_fields` does."""
+    return read_fields(
+        shape,
+        [(name, one if isinstance(one, str) else json.dumps(one)) for name, one in given.items()],
+    )
 
 
 def refuse_misfit(error: ValidationError) -> NoReturn:

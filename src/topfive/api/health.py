@@ -42,6 +42,11 @@ def livez() -> Response:
 @health_routes.get("/readyz", operation_id="readyz", responses={200: ProbeOut, 503: ProbeOut})
 def readyz() -> Response:
     """Tell whether this worker may be sent pictures: it has a model and is not about to stop."""
+    return answer_readiness()
+
+
+def answer_readiness() -> Response:
+    """Answer 200 `ready` or 503 `not_ready`, as this worker is now."""
     if current_service().is_ready():
         return _fresh(ProbeOut(status="ready").model_dump_json(), 200)
     return _fresh(ProbeOut(status="not_ready").model_dump_json(), 503)

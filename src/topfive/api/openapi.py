@@ -34,6 +34,16 @@ CODE_SAMPLES = [
     },
 ]
 
+_B64 = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+_INSTANCES = {"instances": [{"b64": _B64}], "parameters": {"top_k": 3}}
+_INFERENCE = {
+    "id": "order-42",
+    "parameters": {"top_k": 3},
+    "inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [_B64]}],
+    "outputs": [{"name": "class_name"}, {"name": "confidence"}],
+}
 _REQUEST_ID = "The request's id, as in the body and the log."
 _QUOTA = {
     "RateLimit-Limit": "How many calls a client has in all.",
@@ -41,15 +51,16 @@ _QUOTA = {
     "RateLimit-Reset": "Seconds until they are new.",
 }
 _RETRY = {"Retry-After": "Seconds to wait, where waiting helps."}
-_HEADERS: dict[tuple[str, str], dict[str, str]] = {
-    ("predict", "200"): {
-        "Server-Timing": "The same times as `timing_ms`.",
+# Of operations that classify.
+_HEADERS: dict[str, dict[str, str]] = {
+    "200": {
+        "Server-Timing": "The same times as `timing_ms`; of several pictures, their sums.",
         "X-Topfive-Degraded": "`true` while the fallback model stands in, else not there.",
         **_QUOTA,
     },
-    ("predict", "401"): {"WWW-Authenticate": "`Bearer`."},
-    ("predict", "429"): {**_QUOTA, **_RETRY},
-    ("predict", "503"): _RETRY,
+    "401": {"WWW-Authenticate": "`Bearer`."},
+    "429": {**_QUOTA, **_RETRY},
+    "503": _RETRY,
 }
 
 
@@ -84,6 +95,42 @@ def picture_body(shape: type[BaseModel]) -> Spec:
     }
 
 
+def instances_body(shape: type[BaseModel]) -> Spec:
+    """Describe a JSON body that holds several pictures in base64, of `shape`."""
+    schema = {"schema": _inlined(shape), "examples": {"one picture": {"value": _INSTANCES}}}
+    return {"required": True, "content": {"application/json": schema}}
+
+
+def invocation_body(picture: type[BaseModel], instances: type[BaseModel]) -> Spec:
+    """Describe a body that `picture_body` or `instances_body` describes."""
+    body, several = picture_body(picture), instances_body(instances)
+    return body | {"content": body["content"] | several["content"]}
+
+
+def inference_body(shape: type[BaseModel]) -> Spec:
+    """Describe a request for inference: JSON, or JSON with tensors behind it as bytes."""
+    schema = {"schema": _inlined(shape), "examples": {"one picture": {"value": _INFERENCE}}}
+    content = {"application/json": schema, "application/octet-stream": _BINARY}
+    return {"required": True, "content": content}
+
+
+def _inlined(shape: type[BaseModel]) -> Any:
+    """Make the JSON schema of a shape that stands in one piece, with no references in it."""
+    schema = shape.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def inline(one: Any) -> Any:
+        if isinstance(one, list):
+            return [inline(each) for each in one]
+        if not isinstance(one, dict):
+            return one
+        if "$ref" in one:
+            return inline(parts[one["$ref"].rpartition("/")[2]])
+        return {key: inline(each) for key, each in one.items() if key != "title"}
+
+    return inline(schema)
+
+
 def finish_document(document: Spec, routes: RouteTable) -> Spec:
     """Add keys, headers and examples to a document that was made from routes; take titles away.
 
@@ -94,16 +141,19 @@ def finish_document(document: Spec, routes: RouteTable) -> Spec:
         route = routes.named(method, path)
         if route is not None and route.scope:
             operation["security"] = _SECURITY
+        headers = _HEADERS if route is not None and route.pictures else {}
         operation["responses"] = dict(sorted(operation["responses"].items()))
         for status, response in operation["responses"].items():
-            _finish_response(response, (operation["operationId"], status))
+            _finish_response(response, (operation["operationId"], status), headers.get(status, {}))
     for schema in document["components"]["schemas"].values():
-        schema["properties"] = {name: _bare(one) for name, one in schema["properties"].items()}
+        # A shape that is one of several has none.
+        for name, one in schema.get("properties", {}).items():
+            schema["properties"][name] = _bare(one)
     return document
 
 
-def _finish_response(response: Spec, where: tuple[str, str]) -> None:
-    told = {"X-Request-ID": _REQUEST_ID} | _HEADERS.get(where, {})
+def _finish_response(response: Spec, where: tuple[str, str], headers: dict[str, str]) -> None:
+    told = {"X-Request-ID": _REQUEST_ID} | headers
     response["headers"] = {name: _header(text) for name, text in told.items()}
     if where in ANSWERS:
         examples = {name: {"value": value} for name, value in ANSWERS[where].items()}

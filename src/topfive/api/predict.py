@@ -4,18 +4,17 @@ from flask import Request, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from topfive.api.errors import ANY_ROUTE, problem_responses
-from topfive.api.fields import read_fields
+from topfive.api.fields import Pair, read_fields
 from topfive.api.openapi import CODE_SAMPLES, picture_body, query_parameters
 from topfive.api.request import client_has_gone, current_record, current_service
 from topfive.api.schemas import PredictFields, PredictionOut, prediction_headers, prediction_out
 from topfive.api.upload import read_upload
-from topfive.predictions import Timings
 
 predict_routes = APIBlueprint(
     "predict", __name__, abp_tags=[Tag(name="predict")], abp_responses=ANY_ROUTE
 )
 
-_CODES = (
+PREDICTION_CODES = (
     "missing_file", "empty_file", "unsupported_format", "invalid_image", "invalid_parameter",
     "malformed_request", "unauthorized", "forbidden", "model_not_found", "upload_too_slow",
     "file_too_large", "image_too_large", "unsupported_media_type", "rate_limited",
@@ -27,7 +26,7 @@ _CODES = (
 @predict_routes.post(
     "/predict",
     operation_id="predict",
-    responses={200: PredictionOut, **problem_responses(*_CODES)},
+    responses={200: PredictionOut, **problem_responses(*PREDICTION_CODES)},
     openapi_extensions={
         "parameters": query_parameters(PredictFields),
         "requestBody": picture_body(PredictFields),
@@ -36,39 +35,34 @@ _CODES = (
 )
 def predict() -> Response:
     """Classify one picture."""
-    picture, asked = read_prediction_request(request)
+    return answer_prediction(request)
+
+
+def answer_prediction(
+    incoming: Request, further_types: frozenset[str] = frozenset(), beside: tuple[Pair, ...] = ()
+) -> Response:
+    """Classify the picture of a request, with fields that came `beside` its query and form.
+
+    A raw picture may be of `further_types` too. Raises what `Service.predict` raises.
+    """
+    picture, asked = read_prediction_request(incoming, further_types, beside)
     record = current_record()
     prediction = current_service().predict(
         picture, record.deadline, asked.top_k, client_has_gone, asked.model, asked.version
     )
-    record.prediction = prediction
+    record.predictions = (prediction,)
     body = prediction_out(prediction, record.request_id).model_dump_json(exclude_none=True)
-    return Response(
-        body,
-        mimetype="application/json",
-        headers={
-            "Server-Timing": _server_timing(prediction.timings),
-            **prediction_headers(prediction),
-        },
-    )
+    return Response(body, mimetype="application/json", headers=prediction_headers(prediction))
 
 
-def read_prediction_request(incoming: Request) -> tuple[bytes, PredictFields]:
+def read_prediction_request(
+    incoming: Request, further_types: frozenset[str] = frozenset(), beside: tuple[Pair, ...] = ()
+) -> tuple[bytes, PredictFields]:
     """Read the picture and what is asked of it; a wrong query is told before the body is read.
 
     Raises InvalidParameter, and what `read_upload` raises.
     """
-    given = tuple(incoming.args.items(multi=True))
+    given = (*incoming.args.items(multi=True), *beside)
     asked = read_fields(PredictFields, given)
-    picture, fields = read_upload(incoming)
+    picture, fields = read_upload(incoming, further_types)
     return picture, read_fields(PredictFields, (*given, *fields)) if fields else asked
-
-
-def _server_timing(timings: Timings) -> str:
-    steps = {
-        "queue": timings.queue_ms,
-        "decode": timings.decode_ms + timings.preprocess_ms,
-        "inference": timings.inference_ms,
-        "total": timings.total_ms,
-    }
-    return ", ".join(f"{name};dur={value:.2f}" for name, value in steps.items())

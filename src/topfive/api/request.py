@@ -36,7 +36,7 @@ class RequestRecord:
     trace: Trace
     started_s: float
     code: str | None = None
-    prediction: Prediction | None = None
+    predictions: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ def _close_record(response: Response) -> Response:
             code=record.code,
             request_id=record.request_id,
             duration_ms=duration_ms,
-            prediction=record.prediction,
+            prediction=record.predictions[0] if record.predictions else None,
+            further_predictions=record.predictions[1:],
             trace=record.trace,
         )
     )

@@ -210,9 +210,21 @@ def prediction_out(prediction: Prediction, request_id: str) -> PredictionOut:
     )
 
 
-def prediction_headers(prediction: Prediction) -> dict[str, str]:
-    """Make the headers that say who answered: a fallback does not go unseen."""
-    return {DEGRADED_HEADER: "true"} if prediction.is_degraded else {}
+def prediction_headers(*predictions: Prediction) -> dict[str, str]:
+    """Make the headers that say how long predictions took together, and that a fallback answered.
+
+    The header's form is that of W3C's Server Timing.
+    """
+    timings = [one.timings for one in predictions]
+    steps = {
+        "queue": sum(one.queue_ms for one in timings),
+        "decode": sum(one.decode_ms + one.preprocess_ms for one in timings),
+        "inference": sum(one.inference_ms for one in timings),
+        "total": sum(one.total_ms for one in timings),
+    }
+    told = ", ".join(f"{name};dur={value:.2f}" for name, value in steps.items())
+    is_degraded = any(one.is_degraded for one in predictions)
+    return {"Server-Timing": told} | ({DEGRADED_HEADER: "true"} if is_degraded else {})
 
 
 def problem_out(failure: Failure, request_id: str) -> Problem:

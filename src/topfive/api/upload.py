@@ -28,6 +28,7 @@ _HOW_TO_SEND = (
 # What nearly every client sends; the library reads all other forms, at forty times the cost.
 _USUAL_FORM = re.compile(r"multipart/form-data; boundary=([0-9A-Za-z'()+_,./:?-]{1,70})")
 _MAX_FIELD_BYTES = 1000
+_RAW_TYPES = frozenset({"application/octet-stream"})
 # Pictures of every format have other control characters, mostly zeros, near their beginning.
 _LOOKED_AT_BYTES = 512
 _TEXT = re.compile(rb"[\t\n\f\r\x20-\x7e\x80-\xff]+")
@@ -55,8 +56,10 @@ class Upload(NamedTuple):
     fields: tuple[Pair, ...] = ()
 
 
-def read_upload(incoming: Request) -> Upload:
+def read_upload(incoming: Request, further_types: frozenset[str] = frozenset()) -> Upload:
     """Read the one picture and the fields of a multipart body, or the picture of a raw one.
+
+    A raw one may be of `further_types` too.
 
     Raises MissingFile, InvalidParameter, MalformedRequest, UnsupportedMediaType, FileTooLarge,
     UploadTooSlow or ClientDisconnected.
@@ -67,15 +70,15 @@ def read_upload(incoming: Request) -> Upload:
     mimetype = incoming.mimetype
     if mimetype == "multipart/form-data":
         return _read_form(incoming, incoming.mimetype_params.get("boundary", ""))
-    if mimetype == "application/octet-stream" or mimetype.startswith("image/"):
-        return Upload(_read_body(incoming))
-    if not mimetype and not _read_body(incoming):
+    if mimetype in further_types | _RAW_TYPES or mimetype.startswith("image/"):
+        return Upload(read_body(incoming))
+    if not mimetype and not read_body(incoming):
         raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
     raise UnsupportedMediaType(f"This content type is not supported. {_HOW_TO_SEND}")
 
 
 def _read_form(incoming: Request, boundary: str) -> Upload:
-    body = _read_body(incoming, boundary)
+    body = read_body(incoming, boundary)
     if not body:
         raise MissingFile(f"The request holds no picture. {_HOW_TO_SEND}")
     parts = find_parts(body, boundary)
@@ -120,8 +123,11 @@ def _field(body: bytes, part: Part) -> Pair:
     return part.name, body[part.start : part.end].decode("utf-8", "replace")
 
 
-def _read_body(incoming: Request, boundary: str | None = None) -> bytes:
-    """Return the whole body, of a hopeless multipart one its start only."""
+def read_body(incoming: Request, boundary: str | None = None) -> bytes:
+    """Return the whole body, of a hopeless multipart one its start only.
+
+    Raises FileTooLarge, UploadTooSlow, MalformedRequest or ClientDisconnected.
+    """
     collected: bytes | None = incoming.environ.get("topfive.body")
     body = _receive_body(incoming, boundary) if collected is None else collected
     most = incoming.max_content_length

@@ -111,6 +111,11 @@ class Classifier:
             return None
         return self._preprocess(prepared.decoded, prepared.decode_ms)
 
+    @property
+    def side(self) -> int:
+        """The width and height in pixels of what `infer` takes."""
+        return self._recipe.crop
+
     def infer(self, pixels: Pixels, top_k: int) -> Scored:
         """Score uint8 RGB pixels of shape (1, side, side, 3), and pick the best classes."""
         started = perf_counter()

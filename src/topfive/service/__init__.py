@@ -1,12 +1,13 @@
 """The use cases of topfive: predict, describe, health. No Flask here."""
 
-from topfive.service.description import Description, Health, ServiceLimits
+from topfive.service.description import Description, Health, ModelDescription, ServiceLimits
 from topfive.service.service import STALLED_AFTER_S, Recovering, Service
 
 __all__ = [
     "STALLED_AFTER_S",
     "Description",
     "Health",
+    "ModelDescription",
     "Recovering",
     "Service",
     "ServiceLimits",

@@ -1,11 +1,13 @@
 """What is told of the service: its health, and what it is made of."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from topfive.classify.classifier import Classifier
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
+from topfive.predictions import ModelRef
 from topfive.registry.registry import ServingState
 from topfive.telemetry.metrics import Labels
 
@@ -39,6 +41,32 @@ class Description:
     desired: str
     sizing: Sizing
     limits: ServiceLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A loaded model as its callers must know it: `side` is the width and height of its input.
+
+    `versions` are those of its name that are loaded.
+    """
+
+    ref: ModelRef
+    versions: tuple[str, ...]
+    side: int
+    classes: int
+    engine: str
+
+
+def describe_model(classifier: Classifier, loaded: Iterable[ModelRef]) -> ModelDescription:
+    """Describe a model, of which and of others these versions are loaded."""
+    ref = classifier.ref
+    return ModelDescription(
+        ref=ref,
+        versions=tuple(sorted(one.version for one in loaded if one.name == ref.name)),
+        side=classifier.side,
+        classes=classifier.bundle.manifest.classes,
+        engine=classifier.engine.name,
+    )
 
 
 def tell_health(state: ServingState, desired: str, uptime_s: float) -> Health:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Protocol
 
 from topfive.bundles.versions import ModelReference, split_reference
-from topfive.classify.classifier import Classification, Classifier
+from topfive.classify.classifier import Classification, Classifier, Pixels
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import (
@@ -19,9 +19,17 @@ from topfive.errors import (
 from topfive.images.sniff import sniff
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
-from topfive.predictions import Prediction, Timings
+from topfive.predictions import ImageInfo, Prediction, Timings
 from topfive.registry.registry import Registry
-from topfive.service.description import Description, Health, ServiceLimits, label_model, tell_health
+from topfive.service.description import (
+    Description,
+    Health,
+    ModelDescription,
+    ServiceLimits,
+    describe_model,
+    label_model,
+    tell_health,
+)
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
@@ -77,8 +85,7 @@ class Service:
         that has gone, and it is ClientDisconnected.
         """
         started_s = monotonic() - deadline.waited_s
-        if self._is_closed:
-            raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
+        self._require_open()
         upload = sniff(data, self.limits.image)
         reference = self._reference(model, version)
         with self._limiter.queue_slot(), self._registry.lease(reference) as classifier:
@@ -89,13 +96,62 @@ class Service:
                 self._limiter.permit(deadline),
                 self._memory.reserve(cost_bytes, deadline),
             ):
-                if is_abandoned():
-                    raise ClientDisconnected("The client has gone before its turn came.")
+                _require_client(is_abandoned)
                 queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
                 found = classifier.classify(upload, top_k)
         total_ms = (monotonic() - started_s) * 1000
         is_degraded = self._registry.is_stand_in(classifier)
         return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
+
+    def predict_tensor(
+        self,
+        pixels: Pixels,
+        deadline: Deadline,
+        top_k: int = 5,
+        is_abandoned: Callable[[], bool] = lambda: False,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Classify prepared pictures: uint8 RGB of shape (pictures, side, side, 3).
+
+        Each waits for a turn of its own, so that several keep nobody else waiting for longer than
+        one does. Raises InvalidParameter where the model takes another side, and what `predict`
+        raises.
+        """
+        self._require_open()
+        reference = self._reference(model, version)
+        with self._limiter.queue_slot(), self._registry.lease(reference) as classifier:
+            _check_side(pixels, classifier)
+            found = []
+            for one in range(len(pixels)):
+                picture = pixels[one : one + 1]
+                found.append(self._infer(classifier, picture, deadline, top_k, is_abandoned))
+                deadline = Deadline(deadline.at_s)
+            return tuple(found)
+
+    def _infer(
+        self,
+        classifier: Classifier,
+        pixels: Pixels,
+        deadline: Deadline,
+        top_k: int,
+        is_abandoned: Callable[[], bool],
+    ) -> Prediction:
+        waiting_since_s = monotonic() - deadline.waited_s
+        with _noticing_departure(is_abandoned), self._limiter.permit(deadline):
+            _require_client(is_abandoned)
+            queue_ms = (monotonic() - waiting_since_s) * 1000
+            scored = classifier.infer(pixels, top_k)
+        image = ImageInfo("RGB", classifier.side, classifier.side)
+        found = Classification(scored.classes, image, 0.0, 0.0, scored.inference_ms)
+        total_ms = (monotonic() - waiting_since_s) * 1000
+        is_degraded = self._registry.is_stand_in(classifier)
+        return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
+
+    def describe_model(self, model: str, version: str | None = None) -> ModelDescription:
+        """Describe a loaded model; raises ModelNotFound, or ModelUnavailable if it is not."""
+        with self._registry.lease(self._reference(model, version)) as classifier:
+            return describe_model(classifier, self._registry.memory_taken())
 
     def health(self) -> Health:
         """Tell whether the service can classify, and with what."""
@@ -171,6 +227,10 @@ class Service:
             raise InvalidParameter("`model` and `version` name two versions. Name one.")
         return ModelReference(name, version if within is None else within)
 
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
+
 
 @contextmanager
 def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
@@ -180,6 +240,20 @@ def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
         if is_abandoned():
             raise ClientDisconnected("The client has gone before its turn came.") from error
         raise
+
+
+def _require_client(is_abandoned: Callable[[], bool]) -> None:
+    if is_abandoned():
+        raise ClientDisconnected("The client has gone before its turn came.")
+
+
+def _check_side(pixels: Pixels, classifier: Classifier) -> None:
+    side = classifier.side
+    if pixels.shape[1:] != (side, side, 3):
+        found = " x ".join(str(one) for one in pixels.shape[1:])
+        raise InvalidParameter(
+            f"The model {classifier.ref.name} takes pictures of {side} x {side} x 3, not {found}."
+        )
 
 
 def _prediction(

@@ -23,6 +23,8 @@ class AccessRecord:
     duration_ms: float
     prediction: Prediction | None = None
     trace: Trace | None = None
+    # Of the other pictures, where the request held several.
+    further_predictions: tuple[Prediction, ...] = ()
 
 
 class AccessLog:
@@ -68,7 +70,8 @@ class AccessLog:
         if entry.code:
             self._metrics.count_rejected(entry.code)
         if entry.prediction:
-            self._metrics.count_prediction(entry.prediction)
+            for one in (entry.prediction, *entry.further_predictions):
+                self._metrics.count_prediction(one)
         if entry.trace:
             with self._lock:
                 self._in_flight -= 1
@@ -106,6 +109,8 @@ def _fields(entry: AccessRecord) -> dict[str, object]:
         fields["trace"] = entry.trace.trace_id
     if entry.prediction:
         fields |= _prediction_fields(entry.prediction)
+    if entry.further_predictions:
+        fields["pictures"] = 1 + len(entry.further_predictions)
     return fields
 
 

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from topfive.api import schemas
-from topfive.api.examples import ANSWERS, problem_examples
+from topfive.api.examples import ANSWERS, message_examples, problem_examples
+from topfive.api.instances import PredictionsOut
+from topfive.api.open_inference import schemas as v2
 from topfive.errors import FAILURES
 
 SHAPES = {
@@ -15,6 +17,15 @@ SHAPES = {
     "readyz": schemas.ProbeOut,
     "info": schemas.InfoOut,
     "index": schemas.IndexOut,
+    "ping": schemas.ProbeOut,
+    "vertex_health": schemas.ProbeOut,
+    "vertex_predict": PredictionsOut,
+    "v2_server": v2.ServerOut,
+    "v2_live": v2.LiveOut,
+    "v2_ready": v2.ServerReadyOut,
+    "v2_model": v2.MetadataOut,
+    "v2_model_ready": v2.ModelReadyOut,
+    "v2_infer": v2.InferOut,
 }
 EXAMPLES = [
     (operation, name, value)
@@ -37,3 +48,5 @@ def test_every_failure_has_an_example() -> None:
         problem = schemas.Problem.model_validate(example["value"])
         assert (problem.code, problem.status) == (code, FAILURES[code].status)
         assert problem.detail != problem.title, code
+        told = message_examples([code])[code]["value"]
+        assert told == {"error": f"{code}: {problem.detail}"}

@@ -126,6 +126,16 @@ def post(*headers: bytes, path: bytes = b"/predict") -> bytes:
         (post(b"Content-Length: 7", path=b"/%70redict"), Work.PREDICTION, 7),
         (post(b"Content-Length: 7", path=b"/predict/batch"), Work.PREDICTION, 7),
         (post(b"Content-Length: 7", path=b"/predict/other"), Work.OTHER, 7),
+        (post(b"Content-Length: 7", path=b"/invocations"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/v2/models/m/infer"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/v2/models/m/versions/1/infer"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/v2/models/%6D/infer?x"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/v2/models/a/b/infer"), Work.OTHER, 7),
+        (post(b"Content-Length: 7", path=b"/v2/models//infer"), Work.OTHER, 7),
+        (b"GET /v2/models/m/infer HTTP/1.1\r\n\r\n", Work.OTHER, 0),
+        (b"GET /v2/models/m/ready HTTP/1.1\r\n\r\n", Work.PROBE, 0),
+        (b"GET /v2/health/ready HTTP/1.1\r\n\r\n", Work.PROBE, 0),
+        (b"GET /ping HTTP/1.1\r\n\r\n", Work.PROBE, 0),
         (b"GET /predict HTTP/1.1\r\n\r\n", Work.OTHER, 0),
         (b"HEAD /health HTTP/1.1\r\n\r\n", Work.PROBE, 0),
         (b"GET /health HTTP/1.1\r\n\r\n", Work.PROBE, 0),
@@ -349,3 +359,17 @@ def test_pieces_of_an_answer_are_closed(exchange: Exchange) -> None:
     exchange.answer(send, post())
     assert pieces.is_closed
     assert exchange.sent.endswith(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_base64"), [(b"/predict", False), (b"/v2/models/m/infer", True), (b"/no", False)]
+)
+def test_a_head_tells_how_long_the_body_may_be(
+    exchange: Exchange, path: bytes, is_base64: bool
+) -> None:
+    """A body that holds base64 may be a third longer than one that holds the picture itself."""
+    head = post(b"Content-Length: 7", path=path)
+    parsed = GunicornHttp(Config(), echo, 1).parse_head(head, exchange.conn)
+    picture_bytes = ImageLimits().max_bytes
+    needed_bytes = picture_bytes * 4 // 3 if is_base64 else picture_bytes
+    assert needed_bytes < (parsed.most_body_bytes or 0) < needed_bytes + 100_000

@@ -338,3 +338,17 @@ def test_the_number_of_threads_is_that_of_all_lanes() -> None:
     """There is a thread for every slot, stream, page and probe at once."""
     limits = scheduler_with(slots=3, streams=5, others=2, probes=7).limits
     assert (limits.capacity, limits.threads) == (4, 17)
+
+
+@pytest.mark.parametrize(("most_bytes", "decision"), [(1_000, Decision.WAIT), (None, None)])
+def test_a_body_may_be_as_long_as_its_route_says(
+    most_bytes: int | None, decision: Decision | None
+) -> None:
+    """What is longer than its own route allows is not collected, though another route's may be."""
+    scheduler = scheduler_with(slots=1, streams=0, **SMALL)
+    upload = Upload()
+    scheduler.accepted(upload, 0)
+    scheduler.arrived(upload, 50, 0)
+    scheduler.head_complete(upload, Work.PREDICTION, 0, most_bytes)
+    assert scheduler.body_arrived(upload, 1_001, 0) is (decision or Decision.READ_ON)
+    assert upload.work is (Work.OTHER if decision else Work.PREDICTION)
