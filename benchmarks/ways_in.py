@@ -2,7 +2,7 @@
 
 python benchmarks/ways_in.py --weights FILE --photos DIR
 
-All are asked in turn, several times over, by one server: a ratio is that of two medians of one run.
+All are asked in turn, several times over, of one server: a ratio is that of two medians of one run.
 """
 
 import argparse
@@ -11,6 +11,8 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from closed_loop import ClosedLoop, LoopLimits
-from server import ServerPlan, serving
+from process_tree import read_tree, total_cpu_ms
+from server import Server, ServerPlan, serving
 from uploads import (
     DEFAULT_PHOTOS,
     DEFAULT_WEIGHTS,
@@ -32,6 +35,14 @@ LENGTH_HEADER = "Inference-Header-Content-Length"
 SIDE = 224
 CLIENTS = 10
 WARMUP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many rounds, and how many seconds each way is asked in one."""
+
+    rounds: int
+    seconds: float
 
 
 def post(address: Address, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -91,25 +102,42 @@ WAYS: dict[str, Callable[[Address, str, Path], bytes]] = {
 }
 
 
-def measure(address: Address, model: str, photos: list[Path], args: argparse.Namespace) -> None:
-    """Ask in turn, and print a table of the medians and their ratios to the first."""
-    requests = {way: [build(address, model, one) for one in photos] for way, build in WAYS.items()}
-    rates: dict[str, list[float]] = {way: [] for way in WAYS}
-    for round_number in range(args.rounds + 1):
-        for way in WAYS:
-            duration_s = args.seconds if round_number else WARMUP_S
-            limits = LoopLimits(CLIENTS, 10**6, duration_s)
-            result = ClosedLoop(address, requests[way], limits).run()
-            if result.errors:
-                sys.exit(f"{way}: {dict(result.errors)}")
-            if round_number:
-                rates[way].append(result.throughput_per_s)
-    first = statistics.median(next(iter(rates.values())))
-    print("| way in | pictures/s | of each round | to the first |\n|---|---|---|---|")
-    for way, found in rates.items():
-        median = statistics.median(found)
-        each = ", ".join(f"{one:.0f}" for one in found)
-        print(f"| {way} | {median:.0f} | {each} | {median / first:.2f} |")
+@dataclass(slots=True)
+class Measured:
+    """What the rounds of one way have found: pictures a second, and the server's CPU for one."""
+
+    rates_per_s: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+
+
+def measure(server: Server, model: str, photos: list[Path], plan: Plan) -> dict[str, Measured]:
+    """Ask in turn, round by round; the first round only warms up."""
+    requests = {
+        way: [build(server.address, model, one) for one in photos] for way, build in WAYS.items()
+    }
+    measured = {way: Measured() for way in WAYS}
+    for number, way in product(range(plan.rounds + 1), WAYS):
+        limits = LoopLimits(CLIENTS, 10**6, plan.seconds if number else WARMUP_S)
+        before_ms = total_cpu_ms(read_tree(server.process.pid))
+        result = ClosedLoop(server.address, requests[way], limits).run()
+        used_ms = total_cpu_ms(read_tree(server.process.pid)) - before_ms
+        if result.errors:
+            sys.exit(f"{way}: {dict(result.errors)}")
+        if number:
+            measured[way].rates_per_s.append(result.throughput_per_s)
+            measured[way].cpu_ms.append(used_ms / len(result.latencies_ms))
+    return measured
+
+
+def report(measured: Mapping[str, Measured]) -> None:
+    """Print a table of medians, and each beside that of the first way."""
+    first = next(iter(measured.values()))
+    rate_per_s, cpu_ms = statistics.median(first.rates_per_s), statistics.median(first.cpu_ms)
+    print("| way in | pictures/s | to the first | CPU ms a picture | to the first |")
+    print("|---|---|---|---|---|")
+    for way, found in measured.items():
+        rate, cpu = statistics.median(found.rates_per_s), statistics.median(found.cpu_ms)
+        print(f"| {way} | {rate:.0f} | {rate / rate_per_s:.2f} | {cpu:.2f} | {cpu / cpu_ms:.2f} |")
 
 
 def main() -> None:
@@ -135,7 +163,7 @@ def main() -> None:
             photos = [
                 one for one in list_photos(args.photos) if one.suffix in (".jpg", ".jpeg", ".JPEG")
             ]
-            measure(server.address, model, photos[:100], args)
+            report(measure(server, model, photos[:100], Plan(args.rounds, args.seconds)))
 
 
 if __name__ == "__main__":

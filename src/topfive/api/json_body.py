@@ -3,6 +3,7 @@
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -39,13 +40,15 @@ def decode_base64(text: str, name: str) -> bytes:
     """
     if text.startswith("data:"):
         raise InvalidParameter(f"{name} must be base64 alone: leave out all up to the comma.")
-    try:
+    with suppress(Base64Error, ValueError):
+        return a2b_base64(text, strict_mode=True)
+    # Looking for line breaks costs a quarter as much as decoding, and hardly anyone sends them.
+    with suppress(Base64Error, ValueError):
         return a2b_base64("".join(text.split()), strict_mode=True)
-    except (Base64Error, ValueError):
-        raise InvalidParameter(
-            f"{name} is not base64. Encode the file's bytes with the standard alphabet: "
-            "base64 -w0 photo.jpg"
-        ) from None
+    raise InvalidParameter(
+        f"{name} is not base64. Encode the file's bytes with the standard alphabet: "
+        "base64 -w0 photo.jpg"
+    )
 
 
 def _parse(body: bytes, most_values: int) -> Any:
