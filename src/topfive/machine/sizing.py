@@ -28,7 +28,7 @@ MEMORY_SHARE = 0.8
 MAX_SLOTS_PER_WORKER = 4
 # A second worker goes on serving while the first is replaced.
 WORKERS_FOR_SAFETY = 2
-QUEUE_PER_SLOT = 16
+QUEUE_PER_SLOT = 32
 # Threads of a worker beside one for each slot. What waits for a slot holds none.
 # These may wait for bodies, so that in calm times uploads are refused early.
 STREAM_THREADS = 8
@@ -84,9 +84,9 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
 
 
 def _slots_for(cores: int, workers: int) -> int:
-    # Keep-alive connections do not spread evenly over workers: with as many slots as cores in
-    # each of few workers, one worker alone can still use the whole machine.
-    return min(cores, max(MAX_SLOTS_PER_WORKER, -(-cores // workers)))
+    # No more than there are cores for: slots of one process wait for each other's Python code, and
+    # workers even out their connections by themselves.
+    return max(1, -(-cores // workers))
 
 
 def _workers_that_fit(machine: Machine) -> int:

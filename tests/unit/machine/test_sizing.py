@@ -26,25 +26,25 @@ def _machine(cpus: int, memory_bytes: int, quota: float | None = None) -> Machin
     [
         (1, None, 1, 1, 1),
         (1, None, 8, 1, 1),
-        (2, None, 4, 2, 2),
-        (4, None, 8, 2, 4),
+        (2, None, 4, 2, 1),
+        (4, None, 8, 2, 2),
         (8, None, 16, 2, 4),
         (16, None, 32, 4, 4),
         (64, None, 128, 16, 4),
-        (9, None, 64, 3, 4),
-        (64, 2.0, 128, 2, 2),
+        (9, None, 64, 3, 3),
+        (64, 2.0, 128, 2, 1),
         (64, 0.5, 128, 1, 1),
-        (64, 1.5, 128, 2, 2),
+        (64, 1.5, 128, 2, 1),
         (4, None, 1, 1, 4),
         (2, None, 1, 1, 2),
         (2, None, 0.25, 1, 2),
     ],
 )
 def test_workers_and_slots_suit_the_machine(cpus, quota, memory_gib, workers, slots):
-    """Two workers from two CPUs on, four slots in each at most, fewer where memory is short."""
+    """Two workers from two CPUs on, which share the CPUs; fewer where memory is short."""
     found = plan_sizing(_machine(cpus, int(memory_gib * GIB), quota), FREE)
     assert (found.workers, found.slots) == (workers, slots)
-    assert found.queue == 16 * slots
+    assert found.queue == 32 * slots
     assert found.threads == slots + 20
 
 
