@@ -1,6 +1,8 @@
 """The HTTP face: routes, schemas and failures, declared once and served by Flask."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -51,6 +53,10 @@ class App(OpenAPI):
     def service(self) -> Service:
         """The service that answers this app's requests."""
         return mounted_service(self)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a view as it is: none is a coroutine, and Flask would look four times a request."""
+        return func
 
     def headers_of_refusals(self, origin: str) -> dict[str, str]:
         """Make the headers of an answer that is refused below the app, to a page of `origin`."""

@@ -1,11 +1,11 @@
 """What every request carries: its id, its clock and the service that answers it."""
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic
 from typing import cast
-from uuid import uuid4
 
 from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
@@ -24,6 +24,7 @@ from topfive.telemetry.traces import Trace
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff"}
 _EXTENSION = "topfive"
 _VARIABLE = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
+_ID_BYTES = 16
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -111,7 +112,7 @@ def _mounted() -> _Mounted:
 
 def _open_record() -> None:
     given = request.headers.get("X-Request-ID", "")
-    request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
+    request_id = given if _SANE_REQUEST_ID.fullmatch(given) else os.urandom(_ID_BYTES).hex()
     head_s = request.environ.get("topfive.head_s") or monotonic()
     waited_s = request.environ.get("topfive.waited_s", 0.0)
     deadline = Deadline(head_s + current_settings().request_timeout_s, waited_s)

@@ -102,13 +102,12 @@ class ConcurrencyLimiter:
             return Load(self._working, self._taken - self._working)
 
     def _enter(self, deadline: Deadline) -> None:
-        turn = Event()
         with self._lock:
-            if self._working < self._slots:
+            if self._working < self._slots and deadline.remaining_s > 0:
                 self._working += 1
-                turn.set()
-            else:
-                self._waiting.append(turn)
+                return
+            turn = Event()
+            self._waiting.append(turn)
         in_time = turn.wait(max(0.0, deadline.remaining_s)) and deadline.remaining_s > 0
         if not in_time:
             self._give_up(turn)
