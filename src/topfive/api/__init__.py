@@ -55,7 +55,7 @@ class App(OpenAPI):
         return mounted_service(self)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a view as it is: none is a coroutine, and Flask would look four times a request."""
+        """Return a view as it is: none is a coroutine, and Flask would look each time."""
         return func
 
     def headers_of_refusals(self, origin: str) -> dict[str, str]:
