@@ -34,6 +34,8 @@ class Acceptor:
         room: Callable[[], int],
     ) -> None:
         self._listeners = {one.fileno(): one for one in listeners}
+        # Asked once: each connection would cost a system call more.
+        self._names = {fd: one.getsockname() for fd, one in self._listeners.items()}
         self._poller = poller
         self._balance = balance
         self._admit = admit
@@ -96,5 +98,5 @@ class Acceptor:
             sock, client = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return False
-        self._admit(sock, client, listener.getsockname())
+        self._admit(sock, client, self._names[listener.fileno()])
         return True

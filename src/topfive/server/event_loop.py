@@ -240,6 +240,9 @@ class EventLoop:
             conn.send(self._refusals.write(conn, head, failure, is_kept=is_kept))
         if is_kept:
             self._poll(conn, 0)
+        elif is_whole:
+            # Nothing is left to read that would make the kernel take the answer back.
+            self._drop(conn)
         else:
             self._end(conn)
 

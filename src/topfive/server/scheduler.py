@@ -172,12 +172,14 @@ class UploadScheduler:
     def refused(self, upload: Upload, now_s: float, *, is_whole: bool) -> bool:
         """Note that a request is refused; returns whether its connection is kept.
 
-        It is kept where all of the request was read, and is not read again before a short pause.
+        It is kept where all of the request was read and there are not many, and is not read again
+        before a short pause.
         """
         self._leave(upload)
         upload.stage = Stage.PAUSED
         upload.expires_s = now_s + self.limits.pause_s
-        return is_whole and not self.is_stopping
+        has_room = self.connections <= self.limits.kept_connections
+        return is_whole and has_room and not self.is_stopping
 
     def closing(self, upload: Upload, now_s: float) -> bool:
         """Note that a connection is read to its end only; False where too many are already."""

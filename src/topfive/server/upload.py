@@ -78,6 +78,9 @@ class SchedulerLimits:
     send_s: float = 10.0
     closing_s: float = 3.0
     closing_connections: int = 256
+    # Of more connections than these none is kept once it is refused: by then most of their clients
+    # have gone, and where a worker has as many as it may have, new ones wait until that is noticed.
+    kept_connections: int = 700
     # Shorter than any Retry-After: a client that asks again at once is heard twice a second.
     pause_s: float = 0.5
     stop_s: float = 2.0

@@ -209,6 +209,8 @@ KEEPING = [
      "kept", {}),
     ("One of which something is missing does not.", "connect a; bytes a 5; refused a part",
      "not kept", {}),
+    ("Of many connections none is kept that is refused.", "connect b; whole a; refused a",
+     "not kept", {"kept_connections": 1}),
     ("While stopping none is kept.", "whole a; stop; refused a", "not kept", {}),
     ("Refused connections are read to their end.", "whole a; refused a part; closing a", "kept",
      {}),
