@@ -69,9 +69,7 @@ class TopfiveServer(BaseApplication):  # type: ignore[misc] # gunicorn has no ty
 
 def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
     """List Gunicorn's options, by its own names, for these settings on this machine."""
-    board = make_board()
-    metrics_dir = settings.metrics_dir
-    return {
+    return _hooks(settings.metrics_dir) | {
         "bind": _bind_addresses(settings),
         "workers": sizing.workers,
         "worker_class": Worker,
@@ -87,13 +85,20 @@ def gunicorn_options(settings: Settings, sizing: Sizing) -> dict[str, Any]:
         "http_parser": "python",
         "logger_class": TopfiveLogger,
         "proc_name": "topfive",
+        # Heartbeats written to a disk can stall a worker.
+        "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
+    }
+
+
+def _hooks(metrics_dir: Path | None) -> dict[str, Any]:
+    """List what Gunicorn calls, in the arbiter and in workers; all share one board."""
+    board = make_board()
+    return {
         "when_ready": _announce,
         "post_fork": lambda _arbiter, worker: _prepare_worker(worker, board),
         "post_worker_init": _begin_work,
         "worker_exit": lambda _arbiter, worker: _note_asked_to_end(metrics_dir, worker),
         "child_exit": lambda _arbiter, worker: _retire_worker(metrics_dir, board, worker),
-        # Heartbeats written to a disk can stall a worker.
-        "worker_tmp_dir": str(MEMORY_DIR) if MEMORY_DIR.is_dir() else None,
     }
 
 

@@ -30,10 +30,10 @@ from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.event_loop import EventLoop
 from topfive.server.http import BrokenRequest, Head, Outcome
+from topfive.server.limits import scheduler_limits
 from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, refuse_new_connections
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
-from topfive.server.upload import SchedulerLimits
 from topfive.service import Service
 
 # Loading a model takes seconds; workers that need longer are not waited for at a reload.
@@ -142,19 +142,6 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
         end_s = time.monotonic() + self.cfg.graceful_timeout
         while loop.connections and time.monotonic() < end_s:
             self._turn(loop, service)
-
-
-def scheduler_limits(service: Service, routes: RouteTable) -> SchedulerLimits:
-    """Take the scheduler's limits from what a service and its routes were built with."""
-    sizing = service.describe().sizing
-    body_bytes = routes.most_body_bytes
-    return SchedulerLimits(
-        slots=sizing.slots,
-        queue=sizing.queue,
-        body_bytes=body_bytes,
-        held_bytes=max(sizing.upload_bytes, 2 * body_bytes),
-        request_s=service.limits.request_timeout_s,
-    )
 
 
 class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
@@ -272,13 +259,7 @@ class GunicornHttp:
     def _run_app(self, conn: Connection, message: Any, body: Any, may_keep: bool) -> Any:
         message._expected_100_continue = False
         response, environ = wsgi.create(message, conn, conn.client, conn.server, self._cfg)
-        environ["wsgi.input"] = body
-        if not conn.body_is_missing:
-            environ["topfive.body"] = body.getvalue()
-        environ["wsgi.multithread"] = True
-        environ["topfive.head_s"] = conn.head_s
-        environ["topfive.waited_s"] = conn.waited_s
-        environ["topfive.client_has_gone"] = conn.has_gone
+        environ |= _told_to_app(conn, body)
         if not may_keep:
             response.force_close()
 
@@ -296,6 +277,18 @@ class GunicornHttp:
             if hasattr(pieces, "close"):
                 pieces.close()
         return response
+
+
+def _told_to_app(conn: Connection, body: Any) -> dict[str, Any]:
+    """Name what the app is told of a request beside what its head says."""
+    whole = {} if conn.body_is_missing else {"topfive.body": body.getvalue()}
+    return whole | {
+        "wsgi.input": body,
+        "wsgi.multithread": True,
+        "topfive.head_s": conn.head_s,
+        "topfive.waited_s": conn.waited_s,
+        "topfive.client_has_gone": conn.has_gone,
+    }
 
 
 def _is_unread(conn: Connection) -> bool:

@@ -7,16 +7,16 @@ it is whole, makes and sends its answer, and goes on with the next one that wait
 import select
 import socket
 from collections.abc import Iterable
-from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from topfive.errors import ClientDisconnected, DeadlineExceeded, InternalError
+from topfive.errors import InternalError
 from topfive.server.acceptor import Acceptor
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Http, Outcome
+from topfive.server.open_connections import OpenConnections
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
 from topfive.server.threads import Threads
@@ -26,8 +26,6 @@ from topfive.telemetry.logs import get_logger
 _READ_BYTES = 256 * 1024
 # While a request is worked on so much of further ones is read ahead.
 _READ_AHEAD_BYTES = 64 * 1024
-# More than this is not thrown away for a client that was refused.
-_CLOSING_BYTES = 64 * 1024 * 1024
 _BUSY = frozenset({Stage.WAITING, Stage.WORKING, Stage.ANSWERED})
 
 
@@ -53,10 +51,9 @@ class EventLoop:
         self.requests = 0
         self._lock = Lock()
         self._threads = Threads(scheduler.limits.threads, self._serve_or_drop)
-        self._connections: dict[int, Connection] = {}
-        self._poller = select.epoll()
-        self._acceptor = Acceptor(listeners, self._poller, balance, self._admit, self._room)
-        self._most_connections = most_connections
+        self._open = OpenConnections(scheduler, refusals, balance, most_connections)
+        self._poller = self._open.poller
+        self._acceptor = Acceptor(listeners, self._poller, balance, self._admit, self._open.room)
         self._scratch = bytearray(_READ_BYTES)
         self._view = memoryview(self._scratch)
 
@@ -75,7 +72,7 @@ class EventLoop:
         for fd, _events in self._poller.poll(self._acceptor.prepare(wait_s)):
             if fd in self._acceptor:
                 self._acceptor.accept(fd, at_once=self._scheduler.is_full)
-            elif (conn := self._connections.get(fd)) is not None:
+            elif (conn := self._open.get(fd)) is not None:
                 self._on_event(conn)
 
     def tick(self) -> None:
@@ -97,17 +94,11 @@ class EventLoop:
             self._scheduler.stop(monotonic())
             self._balance.leave()
 
-    def _room(self) -> int:
-        """Tell how many more connections there may be."""
-        return self._most_connections - self._scheduler.connections
-
     def _admit(self, sock: socket.socket, client: Any, server: Any) -> None:
         """Take on a new connection."""
         conn = Connection(sock, client, server)
         with self._lock:
-            self._connections[conn.fileno()] = conn
-            self._scheduler.accepted(conn, monotonic())
-            self._note_connections()
+            self._open.add(conn, monotonic())
         # Often the whole request has come already, and the poller need not know of it.
         self._on_event(conn)
 
@@ -122,7 +113,7 @@ class EventLoop:
         except Exception as error:  # noqa: BLE001 - a worker loop: one connection must not end it
             get_logger().error("unforeseen_error", kind=type(error).__name__)
             with self._lock:
-                self._drop(conn)
+                self._open.drop(conn)
 
     def _read(self, conn: Connection) -> None:
         with self._lock:
@@ -162,16 +153,16 @@ class EventLoop:
         conn.has_ended = True
         if conn.stage in _BUSY:
             # Its request is whole, and the app asks by itself whether the client has gone.
-            self._poll(conn, 0)
+            self._open.poll(conn, 0)
         else:
-            self._refuse(conn, self._scheduler.ended(conn))
+            self._open.refuse(conn, self._scheduler.ended(conn))
 
     def _go_on(self, conn: Connection) -> None:
         """Decide on what has arrived; the lock is held."""
         if conn.stage in _BUSY:
-            self._poll(conn, select.EPOLLIN if len(conn.received) < _READ_AHEAD_BYTES else 0)
+            self._open.poll(conn, select.EPOLLIN if len(conn.received) < _READ_AHEAD_BYTES else 0)
         elif conn.stage is Stage.PAUSED:
-            self._poll(conn, 0)
+            self._open.poll(conn, 0)
         elif conn.head is not None or self._parse_head(conn):
             self._carry_out(conn, self._decide(conn))
 
@@ -201,103 +192,33 @@ class EventLoop:
         """Do what the scheduler has decided; the lock is held."""
         assert isinstance(upload, Connection)  # noqa: S101 - this loop made it
         if isinstance(verdict, Refusal):
-            self._refuse(upload, verdict)
+            self._open.refuse(upload, verdict)
         elif verdict is Decision.READ_ON:
             self._read_on(upload)
         else:
             upload.take_request()
             if upload.body_is_missing:
                 # The thread reads the rest.
-                self._poll(upload, 0)
+                self._open.poll(upload, 0)
             if verdict is Decision.STREAM:
                 self._threads.give(upload)
 
     def _read_on(self, conn: Connection) -> None:
         if conn.has_ended:
-            self._drop(conn)
+            self._open.drop(conn)
             return
         conn.tell_to_continue()
-        self._poll(conn, select.EPOLLIN)
+        self._open.poll(conn, select.EPOLLIN)
 
     def _start_work(self) -> None:
         """Hand to threads what may be worked on now; the lock is held."""
         while (upload := self._scheduler.next_work()) is not None:
             self._threads.give(upload)  # type: ignore[arg-type] # this loop made it
 
-    def _refuse(self, conn: Connection, refusal: Refusal) -> None:
-        failure = refusal.failure
-        if isinstance(failure, DeadlineExceeded) and conn.has_gone():
-            failure = ClientDisconnected()
-        if isinstance(failure, ClientDisconnected):
-            self._refusals.note(conn, conn.head, failure)
-            failure = None
-        if failure is None:
-            self._drop(conn)
-            return
-        head, is_whole = conn.head, conn.discard_request()
-        is_kept = self._scheduler.refused(conn, monotonic(), is_whole=is_whole)
-        with suppress(OSError):
-            conn.send(self._refusals.write(conn, head, failure, is_kept=is_kept))
-        if is_kept:
-            self._poll(conn, 0)
-        elif is_whole:
-            # Nothing is left to read that would make the kernel take the answer back.
-            self._drop(conn)
-        else:
-            self._end(conn)
-
-    def _end(self, conn: Connection) -> None:
-        """Close when the client has closed too: else it may not see its answer.
-
-        Source: RFC 9112, section 9.6.
-        """
-        try:
-            conn.end_sending()
-        except OSError:
-            self._drop(conn)
-            return
-        if self._scheduler.closing(conn, monotonic()):
-            self._poll(conn, select.EPOLLIN)
-        else:
-            self._drop(conn)
-
     def _discard(self, conn: Connection) -> None:
-        try:
-            count = conn.discard()
-        except BlockingIOError:
-            return
-        except OSError:
-            count = 0
-        conn.discarded_bytes += count
-        if count == 0 or conn.discarded_bytes > _CLOSING_BYTES:
+        if self._open.discard(conn):
             with self._lock:
-                self._drop(conn)
-
-    def _drop(self, conn: Connection) -> None:
-        """Close a connection; the lock is held."""
-        if conn.is_closed:
-            return
-        self._scheduler.gone(conn)
-        del self._connections[conn.fileno()]
-        conn.close()
-        self._note_connections()
-
-    def _note_connections(self) -> None:
-        if not self._scheduler.is_stopping:
-            self._balance.note(self._scheduler.connections)
-
-    def _poll(self, conn: Connection, events: int) -> None:
-        """Have the poller tell of `events` of a connection; the lock is held."""
-        if events == conn.polled_events:
-            return
-        if not events:
-            # Asked for nothing it would still tell of a broken connection, again and again.
-            self._poller.unregister(conn)
-        elif conn.polled_events:
-            self._poller.modify(conn, events)
-        else:
-            self._poller.register(conn, events)
-        conn.polled_events = events
+                self._open.drop(conn)
 
     def _send_more(self, conn: Connection) -> None:
         is_sent = conn.flush()
@@ -309,15 +230,15 @@ class EventLoop:
     def _after_answer(self, conn: Connection, *, is_gone: bool) -> None:
         """Go on with a further request, or end the connection; the lock is held."""
         if is_gone or conn.is_closed or conn.outcome is Outcome.GONE:
-            self._drop(conn)
+            self._open.drop(conn)
         elif conn.outcome is Outcome.KEEP and (conn.received or not conn.has_ended):
             conn.begin_again()
             self._scheduler.answered(conn, monotonic())
             self._go_on(conn)
         elif conn.outcome is Outcome.LINGER or conn.received:
-            self._end(conn)
+            self._open.end(conn)
         else:
-            self._drop(conn)
+            self._open.drop(conn)
 
     def _serve_or_drop(self, conn: Connection) -> Connection | None:
         try:
@@ -325,7 +246,7 @@ class EventLoop:
         except Exception as error:  # noqa: BLE001 - a worker loop: no failure may end its thread
             get_logger().error("unforeseen_error", kind=type(error).__name__)
             with self._lock:
-                self._drop(conn)
+                self._open.drop(conn)
             return None
 
     def _serve(self, conn: Connection) -> Connection | None:
@@ -340,7 +261,7 @@ class EventLoop:
         with self._lock:
             if is_sent is False:
                 self._scheduler.answer_unsent(conn, monotonic())
-                self._poll(conn, select.EPOLLOUT)
+                self._open.poll(conn, select.EPOLLOUT)
             else:
                 self._after_answer(conn, is_gone=is_sent is None)
             upload = self._scheduler.next_work()
@@ -348,7 +269,7 @@ class EventLoop:
         return upload  # type: ignore[return-value] # this loop made it
 
     def _answer(self, conn: Connection) -> Outcome:
-        has_room = self._room() > self._scheduler.limits.threads
+        has_room = self._open.room() > self._scheduler.limits.threads
         may_keep = has_room and not self._scheduler.is_stopping
         may_keep = may_keep and not self._balance.should_end_one()
         try:
