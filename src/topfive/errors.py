@@ -30,6 +30,8 @@
     └── OperatorError              told to whoever runs the service, never to a caller
         ├── WeightsUnreachable     weights cannot be downloaded now; tried again
         ├── BundleMissing          a bundle is not there and cannot be made now; tried again
+        ├── StoreUnreachable       a model store cannot be read or written now; tried again
+        │   └── StoreDenied        it refuses: credentials, or nothing has that name
         └── Mistake                waiting cannot heal it; stops the start, exit code 2
             ├── SettingsError      a setting is wrong
             ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
@@ -77,6 +79,8 @@ __all__ = [
     "RateLimited",
     "SettingsError",
     "ShuttingDown",
+    "StoreDenied",
+    "StoreUnreachable",
     "TopfiveError",
     "Unauthorized",
     "UnsupportedFormat",
@@ -276,6 +280,17 @@ class WeightsUnreachable(OperatorError):
 
 class BundleMissing(OperatorError):
     """A bundle is not there and cannot be made at this moment; trying again may help."""
+
+
+class StoreUnreachable(OperatorError):
+    """A model store cannot be read or written at this moment; trying again may help."""
+
+
+class StoreDenied(StoreUnreachable):
+    """A model store refuses: credentials are missing or wrong, or nothing has that name.
+
+    Asking again at once does not help; rights that are given meanwhile do.
+    """
 
 
 class Mistake(OperatorError):

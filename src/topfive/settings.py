@@ -29,6 +29,7 @@ from topfive.images.limits import ImageLimits
 from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
 from topfive.route_table import RouteTable, answers_health, build_route_table, is_taken
+from topfive.stores.address import parse_store
 from topfive.telemetry.logs import LogOptions
 
 PREFIX = "TOPFIVE_"
@@ -153,6 +154,19 @@ class Settings(BaseModel):
         description="The most bytes that loaded models may take in one worker. Empty: a share of "
         "the memory. Where another is to be loaded, those used least recently are unloaded, but "
         "never one that is routed or named in MODEL or MODELS.",
+    )
+    model_store: str = Field(
+        "",
+        description="Where bundles come from that are not in MODELS_DIR: a directory, `https://` "
+        "(a web server with an `index.json`), `s3://`, `gs://` or `az://`; each cloud needs its "
+        "extra. Credentials come from the cloud's own variables, files or roles. Empty: none.",
+        repr=False,
+    )
+    model_store_ttl_s: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        description="After so many seconds it is looked again which bundles MODEL_STORE has.",
     )
     engine: Annotated[Literal["auto", "openvino", "torch"], Word] = Field(
         "auto",
@@ -294,6 +308,13 @@ class Settings(BaseModel):
             version = split_reference(one)[1]
             if version is not None:
                 check_version(version)
+        return text
+
+    @field_validator("model_store")
+    @classmethod
+    def _model_store_can_be_one(cls, text: str) -> str:
+        if text:
+            parse_store(text)
         return text
 
     @field_validator("api_keys")
@@ -464,6 +485,6 @@ def _describe_one(problem: Any, names: Mapping[str, str]) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
     message = problem["msg"].removeprefix("Value error, ")
-    if field in ("api_keys", "rate_limit_storage"):
+    if field in ("api_keys", "model_store", "rate_limit_storage"):
         return f"{name}: {message}"
     return f"{name}={problem['input']!r}: {message}"

@@ -21,7 +21,11 @@ MAX_CLASSES = 100_000
 MAX_GOLDEN_INPUTS = 64
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
+# A file lies in the bundle's own folder, and no name leads out of it.
+_FILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+FileName = Annotated[str, Field(pattern=_FILE_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -69,7 +73,7 @@ class Manifest(_Part):
     input: InputRecipe
     source: str
     created: str
-    files: dict[str, Sha256]
+    files: dict[FileName, Sha256]
     metrics: dict[str, float] = {}
     golden: GoldenSection
 

@@ -7,6 +7,7 @@ import click
 from topfive import __version__
 from topfive.cli.classify import classify
 from topfive.cli.doctor import doctor
+from topfive.cli.models import models
 from topfive.cli.pull import pull
 from topfive.cli.reload import reload
 from topfive.cli.serve import serve
@@ -28,7 +29,7 @@ def commands() -> None:
     """
 
 
-for command in (serve, reload, pull, classify, doctor):
+for command in (serve, reload, pull, classify, models, doctor):
     commands.add_command(command)
 
 
