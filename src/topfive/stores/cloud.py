@@ -1,5 +1,6 @@
 """A store in a cloud's bucket, through fsspec; its library finds the credentials by itself."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -24,6 +25,8 @@ _IF_REFUSED = (
     "Check the credentials that the cloud's own variables, files or the machine's role give, and "
     "what they allow"
 )
+_LOGGERS = ("aiobotocore", "adlfs", "asyncio", "azure", "botocore", "fsspec", "gcsfs", "google",
+            "msal", "s3fs", "urllib3")  # fmt: skip
 # What the libraries raise beside OSError.
 _LIBRARY_ERRORS = {
     "s3": ("botocore.exceptions:BotoCoreError", "botocore.exceptions:ClientError",
@@ -154,6 +157,9 @@ def _find(name: str) -> type[Exception]:
 
 def _open_filesystem(scheme: str, limits: StoreLimits) -> Any:
     """Make the cloud's file system, which remembers no listing and shares nothing with others."""
+    for name in _LOGGERS:
+        # They write what they send, and errors that are told here already.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     import fsspec  # noqa: PLC0415 - comes with a cloud's library
 
     options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}

@@ -27,7 +27,7 @@ class StoreLimits:
     max_versions: int = 10_000
     connect_s: float = 5.0
     stall_s: float = 20.0
-    listing_s: float = 60.0
+    listing_s: float = 30.0
     min_bytes_per_s: int = 16 * 1024
 
 

@@ -19,6 +19,7 @@ _WORDS = (
     (socket.gaierror, "ConnectorDNSError", "its name is not known"),
     (ssl.SSLError, "SSLError", "its certificate or TLS was refused"),
     (ConnectionRefusedError, "EndpointConnectionError", "nothing answers there"),
+    (ConnectionRefusedError, "ConnectorError", "nothing answers there"),
     (ConnectionError, "ClosedError", "the connection broke off"),
     (IncompleteRead, "Payload", "the connection broke off"),
     (NotImplementedError, "Checksum", "what came is not what was stored"),
