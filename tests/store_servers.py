@@ -37,11 +37,11 @@ Fault = Callable[[BaseHTTPRequestHandler, Answer, Event], None]
 class FaultyServer:
     """An HTTP server whose answers go wrong: by a word in the path, so many times each."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, port: int = 0) -> None:
         self.faults: dict[str, tuple[Fault, int]] = {}
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self._ending = Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(source))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler(source))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -176,7 +176,7 @@ def serve_directory(root: Path) -> Iterator[FaultyServer]:
 
 
 @contextmanager
-def before(url: str) -> Iterator[FaultyServer]:
+def before(url: str, port: int = 0) -> Iterator[FaultyServer]:
     """Hand every request on to another server, so that its answers can go wrong."""
     netloc = urlsplit(url).netloc
 
@@ -191,7 +191,7 @@ def before(url: str) -> Iterator[FaultyServer]:
         kept = {name: value for name, value in found.getheaders() if name.lower() not in dropped}
         return Answer(found.status, content, kept)
 
-    server = FaultyServer(source)
+    server = FaultyServer(source, port)
     try:
         yield server
     finally:

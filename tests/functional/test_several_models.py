@@ -125,7 +125,7 @@ def test_a_digest_names_a_version(server: LiveServer, models: Path) -> None:
         ("?version=1.9.1", 404, "model_not_found", "`1.9.0`"),
         ("?model=flowers&version=..%2F1", 404, "model_not_found", "no such version of flowers"),
         ("?model=flowers&version=", 404, "model_not_found", "no such version of flowers"),
-        ("?version=1", 503, "model_unavailable", "flowers 1 is here, but not loaded."),
+        ("?version=1", 503, "model_unavailable", "flowers 1 is known, but not loaded."),
         ("?model=flowers@1&version=2", 400, "invalid_parameter", "two versions"),
     ],
 )

@@ -362,7 +362,10 @@ def test_a_further_model_that_is_not_here_yet_is_waited_for(tmp_path):
     settings = _settings("digits", TOPFIVE_MODELS="resnet50", TOPFIVE_MODELS_DIR=str(tmp_path))
     service = build_service(settings)
     try:
-        assert service.health().status == "healthy"
+        health = service.health()
+        assert (health.status, health.model) == ("degraded", "digits")
+        assert health.reason is not None
+        assert health.reason.startswith("The bundle of resnet50 is not here yet.")
         with pytest.raises(ModelUnavailable, match="resnet50 is not loaded yet"):
             service.predict(pictures.png(), _later(), model="resnet50")
         assert service.predict(pictures.png(), _later()).model.name == "digits"

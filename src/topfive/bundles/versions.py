@@ -32,10 +32,15 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class KnownBundle:
-    """A bundle on disk that was not opened: its folder, and what its manifest says."""
+    """A bundle that was not opened: its folder, and what its manifest says."""
 
     folder: Path
     manifest: Manifest
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it lies on this machine; one that a store has may not."""
+        return self.folder.exists()
 
     @property
     def ref(self) -> ModelRef:

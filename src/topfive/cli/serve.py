@@ -8,7 +8,7 @@ import click
 from topfive.bundles.description import describe_bundle
 from topfive.bundles.store import open_bundle
 from topfive.errors import Mistake, OperatorError, SettingsError
-from topfive.provider.pull_process import pull_in_own_process
+from topfive.provider.provide import provide_bundle
 from topfive.registry.desired import ModelOptions, desired_name
 from topfive.registry.loader import find_impostors, locate_bundle
 from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
@@ -20,14 +20,15 @@ from topfive.wiring import (
     key_mistakes,
     list_problems,
     model_mistakes,
+    tell_fetching,
 )
 
 # A setting that is wrong has its default, about which there is nothing to say.
 _PORT_FIELDS = frozenset({"host", "port", "metrics_port"})
 _MODEL_FIELDS = frozenset(
     {"model", "fallback_model", "weights", "model_name", "labels", "models_dir", "engine",
-     "precision", "models", "model_memory_bytes", "workers", "input_resize", "input_crop",
-     "input_mean", "input_std", "input_interpolation"}
+     "precision", "model_store", "models", "model_memory_bytes", "workers", "input_resize",
+     "input_crop", "input_mean", "input_std", "input_interpolation"}
 )  # fmt: skip
 
 
@@ -37,9 +38,10 @@ _MODEL_FIELDS = frozenset(
 def serve(host: str | None, port: int | None) -> None:
     """Serve the API with Gunicorn until told to stop.
 
-    The model's bundle is made first where it is missing. What waiting cannot heal (a setting,
-    weights, labels, a port in use) stops the start with exit code 2. If official weights or a URL
-    cannot be reached, the service starts all the same, says so in /health, and keeps trying.
+    The model's bundle is fetched or made first where it is missing. What waiting cannot heal (a
+    setting, weights, labels, a port in use) stops the start with exit code 2. If official weights,
+    a URL or the model store cannot be reached, the service starts all the same, says so in /health,
+    and keeps trying.
 
     \b
     Examples:
@@ -89,11 +91,23 @@ def _tell_of_impostors(settings: Settings) -> None:
             )
 
 
-def _tell_what_was_made(folder: Path | None) -> None:
-    """Log what a bundle holds, so that a wrong file or recipe is seen."""
+def _tell_what_begins(options: ModelOptions) -> None:
+    if options.may_be_stored:
+        tell_fetching(options, desired_name(options))
+    else:
+        get_logger().info("model_pulling", model=desired_name(options))
+
+
+def _tell_what_came(folder: Path | None, *, is_made: bool) -> None:
+    """Log what has come; of what was made here all, so that a wrong file or recipe is seen."""
     if folder is None:
         return
     made = describe_bundle(open_bundle(folder))
+    if not is_made:
+        get_logger().info(
+            "bundle_fetched", model=made.name, version=made.version, classes=made.classes
+        )
+        return
     get_logger().info(
         "bundle_made",
         model=made.name,
@@ -107,7 +121,7 @@ def _tell_what_was_made(folder: Path | None) -> None:
 
 
 def _pull_missing(settings: Settings) -> OperatorError | None:
-    """Make bundles that are missing; returns why not that of the desired model.
+    """Bring bundles that are missing; returns why not that of the desired model.
 
     Only errors that trying again may heal are returned; a Mistake is raised.
     """
@@ -120,9 +134,9 @@ def _pull_missing(settings: Settings) -> OperatorError | None:
 def _pull_if_missing(options: ModelOptions) -> OperatorError | None:
     try:
         if locate_bundle(options) is None:
-            get_logger().info("model_pulling", model=desired_name(options))
-            pull_in_own_process(options, is_shown=True)
-            _tell_what_was_made(locate_bundle(options))
+            _tell_what_begins(options)
+            is_made = provide_bundle(options, is_shown=True)
+            _tell_what_came(locate_bundle(options), is_made=is_made)
     except Mistake:
         raise
     except OperatorError as error:

@@ -11,6 +11,8 @@ class Backoff:
     first_s: float = 5.0
     factor: float = 2.0
     most_s: float = 300.0
+    # The share of a wait that chance decides.
+    jitter: float = 0.5
 
     def wait_s(self, failures: int) -> float:
         """Tell how long to wait at most after so many failures in a row."""
@@ -19,8 +21,8 @@ class Backoff:
         return float(min(self.most_s, self.first_s * self.factor**doublings))
 
     def draw_wait_s(self, failures: int) -> float:
-        """Draw a wait from half of the longest to the longest: many who failed at once part.
+        """Draw a wait, so that many who failed at the same time do not all come back at one time.
 
-        It is "equal jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
+        With the half it is "equal jitter"; https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
         """
-        return self.wait_s(failures) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        return self.wait_s(failures) * random.uniform(1 - self.jitter, 1)  # noqa: S311 - no secret

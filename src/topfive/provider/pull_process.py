@@ -1,22 +1,10 @@
 """Has `topfive pull` make a bundle, apart from this process, and brings its errors back."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from topfive.errors import (
-    BundleMissing,
-    BundleRefused,
-    EngineRefused,
-    LabelsRefused,
-    OperatorError,
-    SettingsError,
-    WeightsRefused,
-    WeightsUnreachable,
-)
-from topfive.provider.child_process import run_child
+from topfive.errors import BundleMissing, WeightsRefused
+from topfive.provider.reports import run_reporting
 from topfive.registry.desired import ModelOptions
 
 
@@ -32,10 +20,7 @@ def pull_in_own_process(options: ModelOptions, *, is_shown: bool = False) -> Non
             f"There is no bundle of {options.model}, and without torch none can be made here. "
             f"Install requirements-torch.txt, or copy a bundle into {options.models_dir}."
         )
-    command = [sys.executable, "-m", "topfive", *_pull_arguments(options)]
-    done = run_child(command, shows_progress=is_shown)
-    if done.returncode != 0:
-        raise _reported_error(done)
+    run_reporting([*_pull_arguments(options)], BundleMissing, shows_progress=is_shown)
 
 
 def _pull_arguments(options: ModelOptions) -> Iterator[str]:
@@ -50,29 +35,3 @@ def _pull_arguments(options: ModelOptions) -> Iterator[str]:
         if value:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             yield from (f"--{name}", text)
-
-
-# What a pull may end with; anything else is unforeseen, and may be over the next time.
-_REPORTED = {
-    kind.__name__: kind
-    for kind in (
-        BundleMissing,
-        BundleRefused,
-        EngineRefused,
-        LabelsRefused,
-        SettingsError,
-        WeightsRefused,
-        WeightsUnreachable,
-    )
-}
-
-
-def _reported_error(done: subprocess.CompletedProcess[str]) -> OperatorError:
-    """Make the error that a pull has reported in JSON; without one, of what it wrote last."""
-    try:
-        found = json.loads(done.stdout)
-        return _REPORTED[found["kind"]](found["message"])
-    except (ValueError, KeyError, TypeError):
-        last = done.stderr.strip().rpartition("\n")[2].rpartition("\r")[2]
-        told = f"`topfive pull` ended with exit code {done.returncode}. {last}".rstrip()
-        return BundleMissing(told)

@@ -29,7 +29,8 @@ class ModelOptions:
 
     `model` is an architecture, a bundle's name or a bundle's directory. Empty `weights` are the
     official ones; without `labels_file` the names are ImageNet's. Without a `version` the official
-    or the latest one is meant, and a model of one's own is called after its content.
+    or the latest one is meant, and a model of one's own is called after its content. `store` is
+    where finished bundles come from that are not in `models_dir`; empty: from nowhere.
     """
 
     model: str
@@ -39,6 +40,7 @@ class ModelOptions:
     name: str = ""
     recipe: RecipeOptions = field(default_factory=RecipeOptions)
     version: str = ""
+    store: str = ""
 
     @property
     def is_directory(self) -> bool:
@@ -55,11 +57,16 @@ class ModelOptions:
         """Whether an official model is asked for, with the weights that torchvision has of it."""
         return self.model in ARCHITECTURES and self.is_plain
 
+    @property
+    def may_be_stored(self) -> bool:
+        """Whether a store may have the bundle: there is one, and nothing is to be made first."""
+        return bool(self.store) and self.is_plain and not self.is_directory
 
-def named_model(reference: str, models_dir: Path) -> ModelOptions:
+
+def named_model(reference: str, models_dir: Path, store: str = "") -> ModelOptions:
     """Mean the model that `name`, `name@version` or a bundle's path says, and nothing else."""
     model, version = split_reference(reference)
-    return ModelOptions(model, "", None, models_dir, version=version or "")
+    return ModelOptions(model, "", None, models_dir, version=version or "", store=store)
 
 
 @dataclass(frozen=True, slots=True)

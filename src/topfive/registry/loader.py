@@ -18,6 +18,7 @@ from topfive.errors import (
     ModelTooLarge,
     OperatorError,
     SettingsError,
+    StoreUnreachable,
     WeightsRefused,
     WeightsUnreachable,
 )
@@ -38,8 +39,8 @@ class LoadOptions:
 class BundleProvider(Protocol):
     """Makes a bundle that is not here."""
 
-    def __call__(self, options: ModelOptions) -> None:
-        """Make the bundle that `options` mean, and put it where `locate_bundle` finds it.
+    def __call__(self, options: ModelOptions) -> object:
+        """Make or fetch the bundle that `options` mean, and put it where `locate_bundle` finds it.
 
         Raises a Mistake, or WeightsUnreachable or BundleMissing where trying again may help.
         """
@@ -55,8 +56,9 @@ def known_models(models_dir: Path) -> list[str]:
 def locate_bundle(options: ModelOptions) -> Path | None:
     """Find the bundle that `options` mean, or None if it is not there and can be made.
 
-    Raises SettingsError if the model or its version is not known, WeightsRefused or LabelsRefused
-    if what it is made of is not there, BundleRefused if a damaged bundle may be the one.
+    What is not known may be in a store, where there is one. Raises SettingsError if the model or
+    its version is not known, WeightsRefused or LabelsRefused if what it is made of is not there,
+    BundleRefused if a damaged bundle may be the one.
     """
     if options.is_directory:
         return Path(options.model)
@@ -68,14 +70,14 @@ def locate_bundle(options: ModelOptions) -> Path | None:
     return _locate_finished(options)
 
 
-def _locate_digest(options: ModelOptions) -> Path:
+def _locate_digest(options: ModelOptions) -> Path | None:
     """Find a bundle by its content, which says all that there is to say of it."""
     name = options.name or options.model
     known = [one for one in known_bundles(options.models_dir).list() if one.ref.name == name]
     return _require(pick_version(known, options.version), options)
 
 
-def _locate_finished(options: ModelOptions) -> Path:
+def _locate_finished(options: ModelOptions) -> Path | None:
     # What is shipped inside has a name of its own, which no bundle on disk takes over.
     for root in (demo_root(), options.models_dir):
         folder = find_bundle(root, options.model, version=options.version or None)
@@ -84,9 +86,11 @@ def _locate_finished(options: ModelOptions) -> Path:
     return _require(None, options)
 
 
-def _require(found: KnownBundle | None, options: ModelOptions) -> Path:
+def _require(found: KnownBundle | None, options: ModelOptions) -> Path | None:
     if found is not None:
         return found.folder
+    if options.may_be_stored:
+        return None
     known = known_bundles(options.models_dir).list()
     versions = [one.ref.version for one in known if one.ref.name == options.model]
     if versions:
@@ -162,22 +166,26 @@ def obtain_bundle(options: ModelOptions, provide: BundleProvider) -> Path:
     return require_located(options)
 
 
+_MORE = "The service's log says more."
+_TRIED_AGAIN = "The service keeps trying; its log says more."
+# Why a model does not serve, by the first kind of error that fits.
+_EXPLANATIONS: tuple[tuple[tuple[type[OperatorError], ...], str], ...] = (
+    ((WeightsUnreachable,), f"The weights of {{}} could not be downloaded. {_TRIED_AGAIN}"),
+    (
+        (StoreUnreachable,),
+        f"{{}} is not here yet, and the model store cannot be used. {_TRIED_AGAIN}",
+    ),
+    ((BundleRefused,), f"The bundle of {{}} is damaged. {_MORE}"),
+    ((EngineRefused,), f"The model {{}} cannot run here. {_MORE}"),
+    ((ModelTooLarge,), f"There is not enough memory for {{}}. {_MORE}"),
+    (
+        (WeightsRefused, LabelsRefused, SettingsError),
+        f"What is given for {{}} (weights, labels or settings) cannot be used. {_MORE}",
+    ),
+    ((OperatorError,), f"The bundle of {{}} is not here yet. {_TRIED_AGAIN}"),
+)
+
+
 def explain(error: OperatorError, model: str) -> str:
     """Say why a model does not serve, in words that may be shown to anyone."""
-    if isinstance(error, WeightsUnreachable):
-        return (
-            f"The weights of {model} could not be downloaded. "
-            "The service keeps trying; its log says more."
-        )
-    if isinstance(error, BundleRefused):
-        return f"The bundle of {model} is damaged. The service's log says more."
-    if isinstance(error, EngineRefused):
-        return f"The model {model} cannot run here. The service's log says more."
-    if isinstance(error, ModelTooLarge):
-        return f"There is not enough memory for {model}. The service's log says more."
-    if isinstance(error, (WeightsRefused, LabelsRefused, SettingsError)):
-        return (
-            f"What is given for {model} (weights, labels or settings) cannot be used. "
-            "The service's log says more."
-        )
-    return f"The bundle of {model} is not here yet. The service keeps trying; its log says more."
+    return next(text for kinds, text in _EXPLANATIONS if isinstance(error, kinds)).format(model)

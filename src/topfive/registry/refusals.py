@@ -7,12 +7,14 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 from topfive.errors import (
+    BundleMissing,
     BundleRefused,
     EngineRefused,
     ModelNotFound,
     ModelTooLarge,
     ModelUnavailable,
     OperatorError,
+    StoreUnreachable,
 )
 from topfive.predictions import ModelRef
 
@@ -37,7 +39,7 @@ def unknown_version(name: str, version: str, known: Collection[str]) -> ModelNot
 def not_loaded(ref: ModelRef) -> ModelUnavailable:
     """Make the failure of a model that is known and not loaded; it says how to load it."""
     return ModelUnavailable(
-        f"{ref.name} {ref.version} is here, but not loaded. An operator loads it with `topfive "
+        f"{ref.name} {ref.version} is known, but not loaded. An operator loads it with `topfive "
         f"models load {ref.name}@{ref.version}`, or names it in TOPFIVE_MODELS.",
         retry_after_s=RETRY_AFTER_S,
     )
@@ -71,6 +73,10 @@ def explain_refusal(error: OperatorError) -> str:
         return str(error)
     if isinstance(error, (BundleRefused, EngineRefused)):
         return error.public
+    if isinstance(error, StoreUnreachable):
+        return "the model store cannot be used; the service's log says more."
+    if isinstance(error, BundleMissing):
+        return "its bundle could not be brought here; the service's log says more."
     return "it cannot be loaded; the service's log says more."
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from topfive.bundles.store import read_manifest
-from topfive.bundles.versions import KnownBundle, pick_version
+from topfive.bundles.versions import LATEST, KnownBundle, pick_version
 from topfive.classify.classifier import Classifier
 from topfive.errors import BundleRefused, Failure, ModelBusy, OperatorError
 from topfive.predictions import ModelRef
@@ -33,21 +33,30 @@ from topfive.registry.table import Entry, ModelTable
 
 @dataclass(frozen=True, slots=True)
 class ServingState:
-    """Which classifier answers those who name none (None: none), and why not the desired one."""
+    """Which classifier answers those who name none (None: none), and why not the desired one.
+
+    `missing` is why a further model that settings name is not here yet, where one is not.
+    """
 
     serving: Classifier | None
     is_desired: bool
     reason: str | None
+    missing: str | None = None
 
 
 def _open_nothing(folder: Path) -> Classifier:
     raise BundleRefused(f"{folder} cannot be loaded: nothing was told of how.")
 
 
+def _bring_nothing(_bundle: KnownBundle) -> None:
+    """Leave it to the loading to say that there is nothing."""
+
+
 class Registry:
     """Holds the loaded models, and a fallback until the one called `desired` is there.
 
-    `open_classifier` loads the bundle in a folder, and raises an OperatorError.
+    `open_classifier` loads the bundle in a folder, `bring` puts one there that is known and not
+    here; both raise an OperatorError.
     """
 
     def __init__(
@@ -56,7 +65,9 @@ class Registry:
         known: KnownBundles | None = None,
         open_classifier: Callable[[Path], Classifier] = _open_nothing,
         memory: ModelMemory | None = None,
+        bring: Callable[[KnownBundle], None] = _bring_nothing,
     ) -> None:
+        self._bring = bring
         self.desired = desired
         self._known = known or KnownBundles()
         self._open = open_classifier
@@ -74,9 +85,10 @@ class Registry:
         with self._lock:
             entry = self._meanings.find_default()
             serving = entry.classifier if entry else None
+            missing = next((one.reason for one in self._missing.values()), None)
             if self._meanings.find_desired() is not None:
-                return ServingState(serving, is_desired=True, reason=None)
-            return ServingState(serving, is_desired=False, reason=self._reason)
+                return ServingState(serving, is_desired=True, reason=None, missing=missing)
+            return ServingState(serving, is_desired=False, reason=self._reason, missing=missing)
 
     @property
     def lease_count(self) -> int:
@@ -134,7 +146,10 @@ class Registry:
         ModelNotFound, ModelBusy while it is being loaded, or an OperatorError, such as
         ModelTooLarge; `refusals.explain_refusal` puts that into public words.
         """
-        return self._load(self._find(reference, is_fresh=True), is_pinned=is_pinned)
+        bundle = self._find(reference, is_fresh=True)
+        if not bundle.is_here:
+            self._bring(bundle)
+        return self._load(bundle, is_pinned=is_pinned)
 
     def load_folder(self, folder: Path, *, is_pinned: bool = False) -> ModelRef:
         """Load the bundle in a folder; raises as `load`."""
@@ -308,7 +323,8 @@ class Registry:
         closing = self._table.retire(entry.ref)
         self._table.add(entry)
         self._table.make_ready(entry, classifier, taken_bytes)
-        self._missing.pop(entry.ref, None)
+        for version in (entry.ref.version, LATEST):
+            self._missing.pop(ModelRef(entry.ref.name, version), None)
         if entry.ref.name != self.desired:
             self._meanings.active.setdefault(entry.ref.name, entry.ref.version)
         return closing

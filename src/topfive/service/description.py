@@ -79,7 +79,7 @@ def tell_health(state: ServingState, desired: str, uptime_s: float) -> Health:
         is_loaded=serving is not None,
         uptime_s=uptime_s,
         at=datetime.now(UTC),
-        reason=state.reason,
+        reason=state.reason or state.missing,
     )
 
 
@@ -97,4 +97,4 @@ def label_model(serving: Classifier) -> Labels:
 def _status(state: ServingState) -> str:
     if state.serving is None:
         return "unavailable"
-    return "healthy" if state.is_desired else "degraded"
+    return "healthy" if state.is_desired and state.missing is None else "degraded"

@@ -12,7 +12,13 @@ SENTENCES = {
     "queue of each: {queue} ({reason}).",
     "listening": "Listening on {url}",
     "model_pulling": "Making the bundle of {model}; weights that are not here are downloaded.",
-    "model_not_pulled": "The model's bundle could not be made: {reason}",
+    "model_not_pulled": "The model's bundle could not be brought here: {reason}",
+    "model_fetching": "Fetching the bundle of {model} from {store}.",
+    "bundle_fetched": "The bundle of {model} {version} has come. Its classes: {classes}.",
+    "store_listed": "{store} has {bundles} bundles.",
+    "store_not_listed": "The model store could not be listed: {reason} Next try in {retry_in_s:g} "
+    "s.",
+    "stored_bundle_refused": "A bundle of the store is left out: {reason}",
     "bundle_made": "The bundle of {model} {version} is made. {classes} classes: {first_classes}. "
     "Recipe: {recipe}.",
     "classes_repeated": "More than one class is called {names}.",

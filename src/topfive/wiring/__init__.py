@@ -22,6 +22,7 @@ from topfive.wiring.models import (
     open_registry,
     start_models,
 )
+from topfive.wiring.stores import store_mistakes, tell_fetching, watch_store
 
 __all__ = [
     "build_service",
@@ -32,6 +33,7 @@ __all__ = [
     "list_problems",
     "model_mistakes",
     "refuse_mistakes",
+    "tell_fetching",
 ]
 
 
@@ -55,6 +57,8 @@ def build_service(
     service = Service(registry, limiter, memory, sizing, limits, metrics, access_log)
     for recovery in start_models(registry, settings, refusal):
         service.recover_with(recovery)
+    for watch in watch_store(settings) if has_telemetry else []:
+        service.recover_with(watch)
     return service
 
 
@@ -78,6 +82,7 @@ def model_mistakes(settings: Settings) -> list[str]:
         probe_machine().cpu_flags,
         further_models(settings),
     )
+    problems += store_mistakes(settings)
     return problems or memory_problems(settings, choose_sizing(settings))
 
 

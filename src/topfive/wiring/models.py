@@ -5,13 +5,14 @@ from pathlib import Path
 
 from topfive.bundles.official import IMAGENET_CLASSES
 from topfive.bundles.store import read_manifest
-from topfive.bundles.versions import KnownBundle, split_reference
+from topfive.bundles.versions import LATEST, KnownBundle, split_reference
 from topfive.classify.classifier import Classifier
+from topfive.concurrency.backoff import Backoff
 from topfive.errors import Mistake, OperatorError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing
 from topfive.predictions import ModelRef
-from topfive.provider.pull_process import pull_in_own_process
+from topfive.provider.provide import provide_bundle
 from topfive.registry.desired import ModelOptions, desired_name, named_model, resolve
 from topfive.registry.known import known_bundles
 from topfive.registry.loader import (
@@ -23,11 +24,12 @@ from topfive.registry.loader import (
     require_located,
 )
 from topfive.registry.memory import ModelMemory, estimate_bytes
-from topfive.registry.recovery import Backoff, Recovery
+from topfive.registry.recovery import Recovery
 from topfive.registry.registry import Registry
 from topfive.registry.status import ModelState, ModelStatus
 from topfive.settings import Settings
 from topfive.telemetry.logs import get_logger
+from topfive.wiring.stores import bring_stored, stored_list
 
 _MIB = 1024**2
 
@@ -43,12 +45,16 @@ def desired_model(settings: Settings) -> ModelOptions:
         settings.model_name,
         settings.recipe,
         version or "",
+        settings.model_store,
     )
 
 
 def further_models(settings: Settings) -> tuple[ModelOptions, ...]:
     """List the models that are loaded beside the desired one, and stay loaded."""
-    return tuple(named_model(one, settings.models_dir) for one in settings.further_models)
+    return tuple(
+        named_model(one, settings.models_dir, settings.model_store)
+        for one in settings.further_models
+    )
 
 
 def memory_problems(settings: Settings, sizing: Sizing) -> list[str]:
@@ -75,9 +81,10 @@ def open_registry(settings: Settings, sizing: Sizing) -> Registry:
     folders = [Path(one.model) for one in named if one.is_directory]
     return Registry(
         desired_name(named[0]),
-        known_bundles(settings.models_dir, folders),
+        known_bundles(settings.models_dir, folders, stored_list(settings)),
         partial(open_classifier, options=options),
         ModelMemory(sizing.model_bytes),
+        partial(bring_stored, named[0]),
     )
 
 
@@ -104,13 +111,13 @@ def _start_desired(
         _give_up(registry, mistake)
     except OperatorError as error:
         cause = refusal or error
-        _refuse(registry, cause, Backoff().wait_s(1))
-        _let_fallback_stand_in(registry, settings, cause)
         recovery = Recovery(
-            attempt=lambda: _activate(registry, obtain_bundle(options, pull_in_own_process)),
+            attempt=lambda: _activate(registry, obtain_bundle(options, provide_bundle)),
             on_failure=lambda failure, wait_s: _refuse(registry, failure, wait_s),
             backoff=Backoff(),
         )
+        _refuse(registry, cause, recovery.wait_s)
+        _let_fallback_stand_in(registry, settings, cause)
         recovery.start()
         return [recovery]
     return []
@@ -123,12 +130,12 @@ def _start_further(registry: Registry, options: ModelOptions) -> list[Recovery]:
     except Mistake as mistake:
         _refuse_further(registry, options, mistake, None)
     except OperatorError as error:
-        _refuse_further(registry, options, error, Backoff().wait_s(1))
         recovery = Recovery(
-            attempt=lambda: _load_pinned(registry, obtain_bundle(options, pull_in_own_process)),
+            attempt=lambda: _load_pinned(registry, obtain_bundle(options, provide_bundle)),
             on_failure=lambda failure, wait_s: _refuse_further(registry, options, failure, wait_s),
             backoff=Backoff(),
         )
+        _refuse_further(registry, options, error, recovery.wait_s)
         recovery.start()
         return [recovery]
     return []
@@ -213,16 +220,17 @@ def _refuse_further(
     """Log why a further model is not loaded; one that can be waited for is told as missing."""
     name = desired_name(options)
     get_logger().warning("further_model_refused", model=name, reason=str(error), retry_in_s=wait_s)
-    official = resolve(options).official if wait_s is not None else None
-    if official is not None:
-        registry.note_missing(
-            ModelStatus(
-                ref=ModelRef(name, official.version),
-                digest="",
-                architecture=official.architecture,
-                num_classes=IMAGENET_CLASSES,
-                state=ModelState.FAILED,
-                reason=explain(error, name),
-                is_pinned=True,
-            )
+    if wait_s is None and not options.may_be_stored:
+        return
+    official = resolve(options).official if options.is_official else None
+    registry.note_missing(
+        ModelStatus(
+            ref=ModelRef(name, official.version if official else options.version or LATEST),
+            digest="",
+            architecture=official.architecture if official else "",
+            num_classes=IMAGENET_CLASSES if official else 0,
+            state=ModelState.FAILED,
+            reason=explain(error, name),
+            is_pinned=True,
         )
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from topfive.errors import BundleMissing, WeightsRefused
-from topfive.provider import pull_process
+from topfive.provider import pull_process, reports
 from topfive.provider.pull_process import pull_in_own_process
 from topfive.registry.desired import ModelOptions
 
@@ -35,7 +35,7 @@ def test_a_pull_that_fails_tells_what_it_raised(tmp_path, is_shown, capfd):
 def test_a_pull_that_is_killed_is_tried_again(tmp_path, monkeypatch, said, reason):
     """Without a report nobody knows what was wrong, so it may help to try again."""
     done = subprocess.CompletedProcess([], -9, "", said)
-    monkeypatch.setattr(pull_process, "run_child", lambda *_, **__: done)
+    monkeypatch.setattr(reports, "run_child", lambda *_, **__: done)
     with pytest.raises(BundleMissing) as refused:
         pull_in_own_process(_options(tmp_path, "mobilenet_v2"))
     assert str(refused.value) == reason

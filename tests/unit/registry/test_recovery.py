@@ -5,10 +5,11 @@ from time import sleep
 
 import pytest
 
+from topfive.concurrency.backoff import Backoff
 from topfive.errors import BundleMissing, BundleRefused, OperatorError, WeightsUnreachable
-from topfive.registry.recovery import Backoff, Recovery
+from topfive.registry.recovery import Recovery
 
-AT_ONCE = Backoff(first_s=0.001, factor=1.0, most_s=0.001)
+AT_ONCE = Backoff(first_s=0.001, factor=1.0, most_s=0.001, jitter=0.0)
 LATE = 30.0
 
 
@@ -33,22 +34,10 @@ class Attempts:
         self.told.append((str(error), wait_s))
 
 
-def test_waits_grow_up_to_a_limit():
-    """Each further failure doubles the wait, and five minutes are the most."""
-    waits = [Backoff().wait_s(failures) for failures in range(1, 10)]
-    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
-    assert Backoff().wait_s(0) == 5
-
-
-def test_waits_can_be_told_after_any_number_of_failures():
-    """An outage of weeks is waited out like one of hours."""
-    assert Backoff().wait_s(100_000) == 300
-
-
 def test_it_tries_until_it_succeeds():
     """What may heal is tried again, each failure told with the wait before the next attempt."""
     attempts = Attempts(WeightsUnreachable("one"), BundleMissing("two"), OperatorError("three"))
-    recovery = Recovery(attempts, attempts.tell, Backoff(0.001, 2.0, 0.003))
+    recovery = Recovery(attempts, attempts.tell, Backoff(0.001, 2.0, 0.003, jitter=0.0))
     recovery.start()
     assert attempts.succeeded.wait(LATE)
     recovery._thread.join(LATE)

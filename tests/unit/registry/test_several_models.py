@@ -135,7 +135,7 @@ def test_what_is_known_and_not_loaded_is_told_so(registry):
     """The detail says how an operator loads it, and callers when to ask again."""
     with pytest.raises(ModelUnavailable) as refusal, registry.lease(ModelReference("birds")):
         pytest.fail("something was leased")
-    assert "birds 1 is here, but not loaded." in refusal.value.detail
+    assert "birds 1 is known, but not loaded." in refusal.value.detail
     assert "topfive models load birds@1" in refusal.value.detail
     assert refusal.value.retry_after_s == 10
 

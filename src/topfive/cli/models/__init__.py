@@ -2,6 +2,7 @@
 
 import click
 
+from topfive.cli.models.available import available
 from topfive.cli.models.fetch import fetch
 from topfive.cli.models.push import push
 
@@ -15,5 +16,5 @@ def models() -> None:
     """
 
 
-for command in (fetch, push):
+for command in (available, fetch, push):
     models.add_command(command)

@@ -1,5 +1,7 @@
 """What the commands about a store share: which one is meant, and how a transfer is shown."""
 
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +17,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from topfive.errors import SettingsError
+from topfive.errors import Mistake, OperatorError, SettingsError
 from topfive.settings import Settings
 from topfive.stores.address import StoreAddress, parse_store
 from topfive.stores.contract import NoProgress, Progress
@@ -34,9 +36,24 @@ def chosen_store(given: str | None, settings: Settings) -> StoreAddress:
 
 
 @contextmanager
-def watched() -> Iterator[Progress]:
-    """Show a bar on standard error if that is a terminal, and nothing elsewhere."""
-    console = Console(stderr=True)
+def reporting(*, is_wanted: bool) -> Iterator[None]:
+    """Tell of an error in JSON on standard output, for `serve`, where that is wanted."""
+    try:
+        yield
+    except OperatorError as error:
+        if not is_wanted:
+            raise
+        click.echo(json.dumps({"kind": type(error).__name__, "message": str(error)}))
+        sys.exit(2 if isinstance(error, Mistake) else 1)
+
+
+@contextmanager
+def watched(*, is_for_terminal: bool = False) -> Iterator[Progress]:
+    """Show a bar on standard error if that is a terminal, and nothing elsewhere.
+
+    `is_for_terminal` says that what is written there is handed on to one.
+    """
+    console = Console(stderr=True, force_terminal=is_for_terminal or None)
     if not console.is_terminal:
         yield NoProgress()
         return
