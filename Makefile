@@ -86,6 +86,6 @@ $(VENV)/.serving: $(TORCH) requirements.txt pyproject.toml
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt
+$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt
 	$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@

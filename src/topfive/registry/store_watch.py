@@ -79,6 +79,9 @@ class StoreWatch:
             return self._look_if_due()
         except Timeout:
             return _TAKE_OVER_S
+        except OSError as error:
+            told = f"{self._options.models_dir} cannot be written to: {error.strerror}."
+            return self._note(OperatorError(told))
         except OperatorError as error:
             return self._note(error)
         except Exception as error:  # noqa: BLE001 - a worker loop: nothing may end the looking

@@ -8,6 +8,7 @@ import click
 from topfive.bundles.manifest import Manifest
 from topfive.bundles.versions import bundle_digest
 from topfive.cli.models.stores import chosen_store, reporting
+from topfive.errors import BundleMissing
 from topfive.settings import read_settings
 from topfive.stores.list_file import StoreListFile
 from topfive.stores.listing import StoreListing, list_bundles
@@ -35,13 +36,20 @@ def available(store: str | None, *, as_json: bool, keep_in: Path | None) -> None
         text = store or settings.model_store
         listing = list_bundles(open_store(chosen_store(text, settings)))
         if keep_in is not None:
-            StoreListFile(keep_in, text).write(listing.manifests)
+            _keep(listing, keep_in, text)
             click.echo(json.dumps(_summary(listing)))
             return
     for manifest in listing.manifests:
         click.echo(_json_line(manifest) if as_json else _line(manifest))
     for reason in listing.refused:
         click.echo(f"Left out: {reason}", err=True)
+
+
+def _keep(listing: StoreListing, models_dir: Path, store: str) -> None:
+    try:
+        StoreListFile(models_dir, store).write(listing.manifests)
+    except OSError as error:
+        raise BundleMissing(f"{models_dir} cannot be written to: {error.strerror}.") from error
 
 
 def _summary(listing: StoreListing) -> dict[str, object]:
