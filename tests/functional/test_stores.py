@@ -2,6 +2,9 @@
 
 import json
 import os
+import pty
+import re
+import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -74,7 +77,7 @@ def address_of(server: FaultyServer, kind: str) -> str:
 
 
 @pytest.fixture(params=["web", "s3"])
-def broken(request):
+def broken(request, moto):
     """A store of each kind whose answers can go wrong, with its address."""
     server = request.getfixturevalue(request.param)
     return server, parse_store(address_of(server, request.param))
@@ -125,6 +128,36 @@ def test_a_progress_bar_is_for_a_terminal(moto, tmp_path):
     """What is not a terminal gets no bar, and no warning of any library either."""
     found = run("fetch", "tiny", "--store", "s3://models/team", "--models-dir", str(tmp_path))
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_progress_bar_is_shown_at_a_terminal(web_root, tmp_path):
+    """A person at a terminal sees how far it is, in bytes."""
+    ours, theirs = pty.openpty()
+    command = ["fetch", "tiny", "--store", str(web_root), "--models-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "topfive", "models", *command],
+        check=True, stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    with os.fdopen(ours, "rb", 0) as terminal:
+        shown = terminal.read(100_000).decode()
+    assert done.stdout.decode().strip() == str(tmp_path / "tiny" / "1")
+    assert "tiny 1" in shown
+    assert re.search(r"[0-9.]+/[0-9.]+ [kM]B", shown)
+
+
+def test_a_store_is_listed_for_people_and_programs(web_root, tmp_path):
+    """`available` prints a line for each bundle, tells what is left out, and JSON on request."""
+    shutil.copytree(web_root, tmp_path / "store")
+    (tmp_path / "store" / "tiny" / "2").mkdir()
+    (tmp_path / "store" / "tiny" / "2" / "bundle.json").write_text("{")
+    found = run("available", str(tmp_path / "store"))
+    name, digest, *_ = found.stdout.split()
+    assert (found.returncode, name) == (0, "tiny@1")
+    assert found.stderr.startswith("Left out: ")
+    told = json.loads(run("available", "--json", str(tmp_path / "store")).stdout)
+    assert (told["name"], told["version"], told["num_classes"]) == ("tiny", "1", 10)
+    assert digest == f"sha256:{told['digest'][:12]}"
 
 
 def test_a_fetch_says_what_there_is(moto):

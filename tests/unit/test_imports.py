@@ -14,14 +14,15 @@ import io, json, sys
 from topfive.api import create_app
 client = create_app().test_client()
 answer = client.post("/predict", data={"file": (io.BytesIO(sys.stdin.buffer.read()), "a.jpg")})
-heavy = sorted({"torch", "torchvision", "sklearn", "matplotlib"} & set(sys.modules))
+training, cloud = {"torch", "torchvision", "sklearn", "matplotlib"}, {"fsspec", "s3fs", "aiohttp"}
+heavy = sorted((training | cloud) & set(sys.modules))
 print(json.dumps([answer.status_code, len(answer.json["predictions"]), heavy]))
 """
 
 
 @pytest.mark.parametrize("engine", ["openvino", "auto"])
 def test_a_worker_with_openvino_never_imports_torch(tiny_folder, tmp_path, engine):
-    """Building the app and classifying a picture needs neither torch nor anything for training."""
+    """Building the app and classifying a picture needs nothing for training or a cloud's store."""
     variables = {"TOPFIVE_MODEL": str(tiny_folder), "TOPFIVE_ENGINE": engine}
     done = subprocess.run(
         [sys.executable, "-c", WORKER],
