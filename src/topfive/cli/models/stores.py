@@ -43,7 +43,9 @@ def reporting(*, is_wanted: bool) -> Iterator[None]:
     except OperatorError as error:
         if not is_wanted:
             raise
-        click.echo(json.dumps({"kind": type(error).__name__, "message": str(error)}))
+        # A kind that the stores alone know is told as what all know.
+        kinds = (one for one in type(error).__mro__ if one.__module__ == OperatorError.__module__)
+        click.echo(json.dumps({"kind": next(kinds).__name__, "message": str(error)}))
         sys.exit(2 if isinstance(error, Mistake) else 1)
 
 
