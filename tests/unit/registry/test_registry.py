@@ -198,11 +198,11 @@ def test_leases_and_swaps_may_race(make):
 
 
 def test_a_closed_openvino_engine_is_really_given_up(tiny_bundle):
-    """Closing a classifier drops its infer requests."""
+    """Closing a classifier drops its slots."""
     from topfive.classify.classifier import load_classifier
 
     options = EngineOptions("openvino", "f32", 2)
     classifier = load_classifier(tiny_bundle, options, ImageLimits(), frozenset())
-    assert classifier.engine._requests.qsize() == 2
+    assert classifier.engine._slots.qsize() == 2
     classifier.close()
-    assert classifier.engine._requests.empty()
+    assert classifier.engine._slots.empty()
