@@ -20,7 +20,7 @@ WHAT_TO_DO = {
     "invalid_parameter": "Correct the field that `detail` names, or leave it away.",
     "malformed_request": "Let a library build the request: `curl -F file=@photo.jpg`.",
     "unauthorized": "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
-    "forbidden": "Use a key that has the scope which `detail` names.",
+    "forbidden": "Use a key that has the scope which `detail` names, or call from that machine.",
     "not_found": "See `GET /` for the addresses that exist.",
     "model_not_found": "Leave `model` and `version` out, or take one that `detail` names.",
     "method_not_allowed": "Use the method that `detail` names: POST for `/predict`.",

@@ -160,9 +160,9 @@ class Unauthorized(Failure):
 
 
 class Forbidden(Failure):
-    """The API key does not allow this."""
+    """The API key lacks the scope, or without keys an order came from elsewhere."""
 
-    status, code, title = 403, "forbidden", "The API key does not allow this."
+    status, code, title = 403, "forbidden", "This is not allowed."
 
 
 class NotFound(Failure):

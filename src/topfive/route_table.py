@@ -42,7 +42,8 @@ class Route:
 
     `pictures` is what a call costs of the caller's quota before its body is read; where the body
     holds several, `counts_body` says that the others are counted then. `is_reserved` is an address
-    that nothing answers yet.
+    that nothing answers yet. `is_order` changes what is served: where no keys are set it is taken
+    from the machine itself alone.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Route:
     error_shape: ErrorShape = ErrorShape.PROBLEM
     is_quiet: bool = False
     is_reserved: bool = False
+    is_order: bool = False
 
 
 class RouteTable:
@@ -171,6 +173,10 @@ def _v2(path: str, work: Work = Work.OTHER) -> Route:
     return Route("GET", f"/v2{path}", work=work, error_shape=ErrorShape.MESSAGE, is_quiet=is_probe)
 
 
+def _order(method: str, path: str) -> Route:
+    return Route(method, path, scope="admin", is_order=True)
+
+
 def _prediction(path: str, error_shape: ErrorShape, body: Body = Body.BASE64) -> Route:
     return Route(
         "POST",
@@ -187,12 +193,21 @@ def _prediction(path: str, error_shape: ErrorShape, body: Body = Body.BASE64) ->
 _PROBLEM, _MESSAGE = ErrorShape.PROBLEM, ErrorShape.MESSAGE
 _MODEL = "/models/{model}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
+_NAME = "/models/{name}"
+_NAMED = f"{_NAME}/versions/{{version}}"
 _VERTEX_PREDICT = _prediction("", _MESSAGE)
 _VERTEX_HEALTH = _probe("", _MESSAGE)
 
 ROUTES: tuple[Route, ...] = (
     _prediction("/predict", _PROBLEM, Body.PICTURE),
     replace(_prediction("/predict/batch", _PROBLEM, Body.PICTURE), is_reserved=True),
+    Route("GET", "/models", scope="predict"),
+    Route("GET", _NAME, scope="predict"),
+    Route("GET", _NAMED, scope="predict"),
+    _order("POST", f"{_NAMED}/load"),
+    _order("POST", f"{_NAMED}/activate"),
+    _order("DELETE", _NAMED),
+    _order("PUT", "/routes/{alias}"),
     _probe("/health"),
     _probe("/livez"),
     _probe("/readyz"),

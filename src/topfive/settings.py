@@ -429,6 +429,11 @@ def look_at_settings(dotenv_file: Path = Path(".env")) -> ReadSettings:
     return _parse(_environment(dotenv_file))
 
 
+def read_api_key(dotenv_file: Path = Path(".env")) -> str:
+    """Read the API key that `topfive models` sends, as settings are read; empty without one."""
+    return _environment(dotenv_file).get("TOPFIVE_API_KEY", "")
+
+
 def inherits_sockets() -> bool:
     """Tell whether listening sockets are handed over, by systemd or by a former Gunicorn."""
     return bool({"LISTEN_FDS", "GUNICORN_FD"} & os.environ.keys())
@@ -475,8 +480,11 @@ def variable_name(field: str) -> str:
     return PREFIX + field.upper()
 
 
-# Read by the test suite and by the Compose file, so that all can be set in one environment.
-RESERVED_NAMES = frozenset({"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS", "TOPFIVE_DOMAIN"})
+# Read by the test suite, the Compose file and `topfive models`, so that all can be set in one
+# environment.
+RESERVED_NAMES = frozenset(
+    {"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS", "TOPFIVE_DOMAIN", "TOPFIVE_API_KEY"}
+)
 
 
 def _describe_one(problem: Any, names: Mapping[str, str]) -> str:

@@ -53,6 +53,14 @@ def test_the_metrics_port_is_looked_at_too(tmp_path: Path, taken_port: int) -> N
     assert message.startswith(f"Error: Port {taken_port} is in use. TOPFIVE_METRICS_PORT=")
 
 
+def test_a_key_to_send_is_not_taken_for_keys_to_accept(tmp_path: Path) -> None:
+    """One letter too few does not leave a service open to everyone."""
+    message = refused_start(tmp_path, api_key="a" * 64)
+    assert message.startswith("Error: TOPFIVE_API_KEY is the key that `topfive models` sends")
+    assert "Set TOPFIVE_API_KEYS" in message
+    assert "aaaa" not in message
+
+
 def test_everything_wrong_is_told_at_once(tmp_path: Path, taken_port: int) -> None:
     """Unknown settings, the port, the model, the precision and the fallback: one message."""
     message = refused_start(

@@ -128,7 +128,7 @@ BAD = {
     "TOPFIVE_LOG_LEVEL": "loud",
     "TOPFIVE_LOG_FORMAT": "xml",
 }
-UNKNOWN = {"TOPFIVE_MODLE": "resnet50", "TOPFIVE_": "x", "TOPFIVE_API_KEY": "secret-by-mistake"}
+UNKNOWN = {"TOPFIVE_MODLE": "resnet50", "TOPFIVE_": "x", "TOPFIVE_APIKEY": "secret-by-mistake"}
 
 
 def test_every_bad_and_unknown_variable_is_told_at_once():
@@ -174,10 +174,15 @@ def test_api_keys_are_never_shown():
 
 def test_values_of_unknown_variables_are_not_in_a_traceback():
     """A key under a misspelt name is not shown either."""
-    settings = {"TOPFIVE_API_KEY": "secret-by-mistake"}
+    settings = {"TOPFIVE_APIKEY": "secret-by-mistake"}
     with pytest.raises(SettingsError) as refusal:
         parse_settings(settings)
     assert "secret-by-mistake" not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_the_key_that_is_sent_is_no_setting_of_the_service():
+    """TOPFIVE_API_KEY may stand in one environment with the settings."""
+    assert parse_settings({"TOPFIVE_API_KEY": "secret"}) == Settings()
 
 
 def test_what_platforms_set_is_read():

@@ -16,6 +16,7 @@ from topfive.api.fields import refuse_misfit
 from topfive.api.health import health_routes
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
+from topfive.api.models import limit_waiting, model_routes
 from topfive.api.open_inference.routes import v2_routes
 from topfive.api.openapi import SECURITY_SCHEMES
 from topfive.api.page import page_routes
@@ -110,8 +111,10 @@ def _register(app: App, settings: Settings) -> None:
     limit_rate(app, settings.rate_limit, settings.rate_limit_storage)
     keep_metrics_apart(app, settings.metrics_port)
     check_keys(app)
+    limit_waiting(app)
     for routes in (
         predict_routes,
+        model_routes,
         health_routes,
         info_routes,
         metrics_routes,

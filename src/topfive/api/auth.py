@@ -5,12 +5,18 @@ from typing import cast
 
 from flask import Flask, current_app, g, request
 
+from topfive.api.local import is_local
 from topfive.api.request import current_route
 from topfive.auth.keyfile import KeyFile
 from topfive.auth.keys import ApiKey, ApiKeys, NoApiKeys
+from topfive.errors import Forbidden
 from topfive.settings import Settings
 
 _EXTENSION = "topfive.keys"
+_HOW_TO_ALLOW = (
+    "As no API keys are set, orders are taken from the machine itself alone, at 127.0.0.1 and by "
+    "no proxy. Set a key with the scope 'admin', and send it."
+)
 
 
 def mount_keys(app: Flask, settings: Settings) -> None:
@@ -30,8 +36,11 @@ def check_keys(app: Flask) -> None:
 
 def _check_scope() -> None:
     route = current_route() if request.url_rule else None
-    if route is not None and route.scope:
-        require_scope(route.scope)
+    if route is None or not route.scope:
+        return
+    if route.is_order and not keys_are_asked() and not is_local(request):
+        raise Forbidden(_HOW_TO_ALLOW)
+    require_scope(route.scope)
 
 
 def keys_are_asked() -> bool:

@@ -99,6 +99,49 @@ _INFERRED = {
 }
 _MODEL_READY = {"ready": {"name": "mobilenet_v2", "ready": True}}
 _MODEL_NOT_READY = {"not ready": {"name": "mobilenet_v2", "ready": False}}
+_FLOWERS_1 = {
+    "name": "flowers",
+    "version": "1",
+    "digest": "3f1c0e0e8b7d4a52c1d8a9f0b6e5d4c3b2a1908f7e6d5c4b3a29181706f5e4d3",
+    "architecture": "mobilenet_v2",
+    "num_classes": 102,
+    "state": "ready",
+    "reason": None,
+    "active": True,
+    "pinned": True,
+    "routes": ["default"],
+    "memory_bytes": 61341696,
+    "engine": "openvino",
+    "precision": "f32",
+    "metrics": {},
+}
+_FLOWERS_2 = _FLOWERS_1 | {
+    "version": "2",
+    "digest": "b1946ac92492d2347c6235b4d2611184b1946ac92492d2347c6235b4d2611184",
+    "active": False,
+    "pinned": False,
+}
+_FLOWERS_3 = _FLOWERS_2 | {
+    "version": "3",
+    "digest": "591785b794601e212b260e25925636fd591785b794601e212b260e25925636fd",
+    "state": "loading",
+    "routes": [],
+    "memory_bytes": None,
+    "engine": None,
+    "precision": None,
+    "workers": [
+        {"worker": 1, "state": "ready", "reason": None},
+        {"worker": 2, "state": "loading", "reason": None},
+    ],
+}
+_ROUTE = {
+    "targets": [
+        {"model": "flowers", "version": "1", "weight": 90},
+        {"model": "flowers", "version": "2", "weight": 10},
+    ],
+    "shadow": None,
+    "rolled_back": [],
+}
 
 # By operation and status, each with a name.
 ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
@@ -130,6 +173,46 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "timing_ms": {"queue": 0.2, "decode": 2.1, "inference": 7.86, "total": 10.54},
             "degraded": True,
         },
+    },
+    ("list_models", "200"): {
+        "a tenth of the requests for version 2, while a worker loads version 3": {
+            "generation": 7,
+            "settled": False,
+            "models": [_FLOWERS_3, _FLOWERS_2, _FLOWERS_1],
+            "routes": {"default": _ROUTE},
+        }
+    },
+    ("list_versions", "200"): {
+        "flowers": {
+            "name": "flowers",
+            "active": "1",
+            "latest": "2",
+            "versions": [_FLOWERS_2, _FLOWERS_1],
+        }
+    },
+    ("find_model", "200"): {"version 1": _FLOWERS_1},
+    ("load_model", "202"): {
+        "one of two workers has it": {"generation": 7, "settled": False, "model": _FLOWERS_3}
+    },
+    ("activate_model", "202"): {
+        "every worker has followed": {"generation": 8, "settled": True, "model": _FLOWERS_1}
+    },
+    ("unload_model", "202"): {
+        "every worker has followed": {
+            "generation": 9,
+            "settled": True,
+            "model": _FLOWERS_2
+            | {
+                "state": "available",
+                "routes": [],
+                "memory_bytes": None,
+                "engine": None,
+                "precision": None,
+            },
+        }
+    },
+    ("set_route", "202"): {
+        "a tenth for version 2": {"generation": 6, "settled": True, "route": _ROUTE}
     },
     ("health", "200"): {
         "healthy": _HEALTHY,
@@ -184,6 +267,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "version": "0.1.0",
             "links": {
                 "predict": "/predict",
+                "models": "/models",
                 "health": "/health",
                 "info": "/info",
                 "docs": "/docs",

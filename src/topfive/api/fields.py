@@ -29,6 +29,7 @@ _PROBLEMS = {
     "string_too_long": "is too long",
     "too_long": "has too many entries",
     "too_short": "has too few entries",
+    "string_pattern_mismatch": "has a form that it cannot have",
 }
 
 

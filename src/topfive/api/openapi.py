@@ -101,6 +101,11 @@ def instances_body(shape: type[BaseModel]) -> Spec:
     return {"required": True, "content": {"application/json": schema}}
 
 
+def json_body(shape: type[BaseModel]) -> Spec:
+    """Describe a body that is JSON of `shape`."""
+    return {"required": True, "content": {"application/json": {"schema": _inlined(shape)}}}
+
+
 def invocation_body(picture: type[BaseModel], instances: type[BaseModel]) -> Spec:
     """Describe a body that `picture_body` or `instances_body` describes."""
     body, several = picture_body(picture), instances_body(instances)

@@ -20,6 +20,7 @@ page_routes = APIBlueprint("page", __name__, abp_tags=[Tag(name="info")], abp_re
 
 _LINKS = {
     "predict": "/predict",
+    "models": "/models",
     "health": "/health",
     "info": "/info",
     "docs": "/docs",

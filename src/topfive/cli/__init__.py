@@ -29,7 +29,7 @@ def commands() -> None:
     """
 
 
-for command in (serve, reload, pull, classify, models, doctor):
+for command in (serve, reload, models, pull, classify, doctor):
     commands.add_command(command)
 
 

@@ -19,6 +19,7 @@ from topfive.errors import (
 from topfive.images.sniff import sniff
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
+from topfive.models import ModelOrders
 from topfive.predictions import ImageInfo, Prediction, Timings
 from topfive.registry.registry import Registry
 from topfive.service.description import (
@@ -30,6 +31,7 @@ from topfive.service.description import (
     label_model,
     tell_health,
 )
+from topfive.service.no_orders import NoModelOrders
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
@@ -65,6 +67,7 @@ class Service:
         self._memory = memory
         self._sizing = sizing
         self._recoveries: list[Recovering] = []
+        self.orders: ModelOrders = NoModelOrders()
         self._started_s = monotonic()
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
@@ -202,6 +205,10 @@ class Service:
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""
         self._recoveries.append(recovery)
+
+    def take_orders_with(self, orders: ModelOrders) -> None:
+        """Let `orders` tell of models and routes, and have orders about them followed."""
+        self.orders = orders
 
     def drain(self) -> None:
         """Say from now on that the service is not ready; work under way goes on."""

@@ -11,7 +11,7 @@ from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.registry.mistakes import find_mistakes
 from topfive.service import Service, ServiceLimits
-from topfive.settings import Settings
+from topfive.settings import Settings, read_api_key
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
@@ -35,6 +35,12 @@ __all__ = [
     "refuse_mistakes",
     "tell_fetching",
 ]
+
+_KEY_IS_NO_SETTING = (
+    "TOPFIVE_API_KEY is the key that `topfive models` sends, and the service would accept none. "
+    "Set TOPFIVE_API_KEYS to the digests of the keys to accept, or take TOPFIVE_API_KEY out of the "
+    "service's environment."
+)
 
 
 def build_service(
@@ -87,7 +93,9 @@ def model_mistakes(settings: Settings) -> list[str]:
 
 
 def key_mistakes(settings: Settings) -> list[str]:
-    """List what is wrong with the file of API keys, where one is set."""
+    """List what is wrong with the API keys: with their file, or that there are none by mistake."""
+    if read_api_key() and not (settings.api_keys or settings.api_keys_file):
+        return [_KEY_IS_NO_SETTING]
     if settings.api_keys_file:
         try:
             KeyFile(settings.api_keys_file)

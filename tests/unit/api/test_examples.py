@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from topfive.api import schemas
+from topfive.api import model_schemas, schemas
 from topfive.api.examples import ANSWERS, message_examples, problem_examples
 from topfive.api.instances import PredictionsOut
 from topfive.api.open_inference import schemas as v2
@@ -26,6 +26,13 @@ SHAPES = {
     "v2_model": v2.MetadataOut,
     "v2_model_ready": v2.ModelReadyOut,
     "v2_infer": v2.InferOut,
+    "list_models": model_schemas.ModelsOut,
+    "list_versions": model_schemas.VersionsOut,
+    "find_model": model_schemas.ModelStateOut,
+    "load_model": model_schemas.ModelOrderOut,
+    "activate_model": model_schemas.ModelOrderOut,
+    "unload_model": model_schemas.ModelOrderOut,
+    "set_route": model_schemas.RouteOrderOut,
 }
 EXAMPLES = [
     (operation, name, value)

@@ -31,7 +31,7 @@ def run(monkeypatch, tmp_path, tiny_folder):
     logging.getLogger().setLevel(level)
 
 
-@pytest.mark.parametrize("command", ["serve", "reload", "pull", "classify", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "reload", "models", "pull", "classify", "doctor"])
 def test_every_command_explains_itself_with_examples(run, command):
     """Help names what the command does and shows how it is called."""
     assert command in run("--help").output

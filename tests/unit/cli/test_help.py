@@ -6,10 +6,19 @@ from click.testing import CliRunner
 from topfive.cli import commands
 
 
-@pytest.mark.parametrize("command", ["serve", "pull", "classify", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "models", "pull", "classify", "doctor"])
 def test_examples_stand_on_lines_of_their_own(command):
     """The examples in --help can be copied line by line."""
     lines = CliRunner().invoke(commands, [command, "--help"]).output.splitlines()
     assert "  Examples:" in lines
     assert any(line.strip().startswith(f"topfive {command}") for line in lines)
     assert not any("\\b" in line for line in lines)
+
+
+@pytest.mark.parametrize("command", ["list", "load", "activate", "unload", "route"])
+def test_commands_about_models_have_examples_too(command):
+    """The same holds one level down, and each tells where the service is and of its key."""
+    lines = CliRunner().invoke(commands, ["models", command, "--help"]).output.splitlines()
+    assert "  Examples:" in lines
+    assert any(line.strip().startswith(f"topfive models {command}") for line in lines)
+    assert {"--url", "--key", "--json"} <= {word for line in lines for word in line.split()}
