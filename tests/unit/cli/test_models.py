@@ -105,7 +105,7 @@ def test_list_shows_models_and_routes(run: Run, orders: FakeOrders) -> None:
     assert found.exit_code == 0
     for row in (
         ["flowers", "2", "available"],
-        ["flowers", "1 * (pinned)", "ready", "default", "57 MB", "openvino f32"],
+        ["flowers", "1 (active, pinned)", "ready", "default", "57 MB", "openvino f32"],
         ["default", "flowers@1", "75.0%"],
         ["default", "flowers (active)", "25.0%"],
         ["default", "flowers@2", "shadow"],
@@ -261,7 +261,7 @@ def test_what_is_no_address_is_wrong_usage(run: Run, url: str) -> None:
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
-        (ModelBusy("Busy."), "Busy. `topfive models list` shows when it is done. (model_busy)"),
+        (ModelBusy("A route leads to flowers 2."), "A route leads to flowers 2. (model_busy)"),
         (
             ModelRefused("model.bin does not match its hash. flowers@1 goes on serving."),
             "model.bin does not match its hash. flowers@1 goes on serving. (model_refused)",
@@ -269,7 +269,7 @@ def test_what_is_no_address_is_wrong_usage(run: Run, url: str) -> None:
     ],
 )
 def test_a_refused_order_says_why(run: Run, orders: FakeOrders, failure: Any, told: str) -> None:
-    """What the service says stands there, with its word and what to do."""
+    """What the service says stands there, with its word."""
     orders.failure = failure
     assert message(run("activate", "flowers@2")) == told
 

@@ -21,11 +21,6 @@ from topfive.telemetry.console import printable
 # For an answer, beside what an order was told to wait.
 _ANSWER_WITHIN_S = 30
 _GIVE_KEY = "Give one with the scope 'admin' as TOPFIVE_API_KEY, or with --key."
-# What follows the service's own words, by the failure's code.
-_ADVICE = {
-    "model_busy": " `topfive models list` shows when it is done.",
-    "model_not_found": " `topfive models list` shows what there is.",
-}
 
 
 class _NoRedirect(HTTPErrorProcessor):
@@ -114,7 +109,7 @@ class ServiceClient:
             return OperatorError(f"The service {which}. {_GIVE_KEY}")
         if code == "not_found":
             return OperatorError(f"The service at {self.url} has no models to order: it is older.")
-        return OperatorError(f"{printable(detail)}{_ADVICE.get(code, '')} ({printable(code)})")
+        return OperatorError(f"{printable(detail)} ({printable(code)})")
 
     def _silence(self, error: Exception, within_s: int) -> OperatorError:
         reason = error.reason if isinstance(error, URLError) else error

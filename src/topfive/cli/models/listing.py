@@ -19,7 +19,8 @@ _STYLES = {"ready": "green", "failed": "red", "loading": "yellow", "draining": "
 def list_models(url: str | None, key: str | None, as_json: bool) -> None:
     """Show all models of a running service, and its routes.
 
-    `*` marks the version that is meant where none is named. While workers disagree, each is shown.
+    The active version is meant where none is named; a pinned one stays loaded. While workers
+    disagree, each is shown.
 
     \b
     Examples:
@@ -88,8 +89,8 @@ def _add(table: Table, *cells: str | Text) -> None:
 
 
 def _version(model: dict[str, Any]) -> str:
-    marks = " *" if model["active"] else ""
-    return f"{model['version']}{marks}{' (pinned)' if model['pinned'] else ''}"
+    marks = [mark for mark in ("active", "pinned") if model[mark]]
+    return f"{model['version']} ({', '.join(marks)})" if marks else str(model["version"])
 
 
 def _state(state: str) -> Text:
