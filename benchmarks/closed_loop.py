@@ -159,6 +159,10 @@ class ClosedLoop:
         self._result.duration_s = time.perf_counter() - started_at_s
         return self._result
 
+    def stop(self) -> None:
+        """Send nothing new from now on; may be called from another thread."""
+        self._ends_at_s = 0.0
+
     def _start_idle_clients(self) -> bool:
         for client in self._clients:
             if not client.busy:

@@ -37,6 +37,7 @@ globals().update(gunicorn_options(complete, choose_sizing(complete)))
 raw_env = [
     f"TOPFIVE_RATE_LIMIT_STORAGE={complete.rate_limit_storage}",
     f"TOPFIVE_METRICS_DIR={complete.metrics_dir}",
+    f"TOPFIVE_WORKERS_DIR={complete.workers_dir}",
 ]
 
 

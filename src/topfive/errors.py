@@ -32,6 +32,7 @@
         ├── BundleMissing          a bundle is not there and cannot be made now; tried again
         ├── StoreUnreachable       a model store cannot be read or written now; tried again
         │   └── StoreDenied        it refuses: credentials, or nothing has that name
+        ├── StateUnavailable       the state of the models cannot be read or written now
         └── Mistake                waiting cannot heal it; stops the start, exit code 2
             ├── SettingsError      a setting is wrong
             ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
@@ -79,6 +80,7 @@ __all__ = [
     "RateLimited",
     "SettingsError",
     "ShuttingDown",
+    "StateUnavailable",
     "StoreDenied",
     "StoreUnreachable",
     "TopfiveError",
@@ -291,6 +293,10 @@ class StoreDenied(StoreUnreachable):
 
     Asking again at once does not help; rights that are given meanwhile do.
     """
+
+
+class StateUnavailable(OperatorError):
+    """The state that all workers follow cannot be read or written at this moment."""
 
 
 class Mistake(OperatorError):

@@ -168,6 +168,13 @@ class Settings(BaseModel):
         le=86_400,
         description="After so many seconds it is looked again which bundles MODEL_STORE has.",
     )
+    model_state: str = Field(
+        "",
+        description="Where orders about models are kept (`/models`): `redis://HOST:6379`, or "
+        "`rediss`, `valkey`, `valkeys`, for a store that machines of the same settings share. "
+        "Empty: in MODELS_DIR, for all workers of this machine.",
+        repr=False,
+    )
     engine: Annotated[Literal["auto", "openvino", "torch"], Word] = Field(
         "auto",
         description="What runs the model: `openvino` (CPU), `torch` (the reference; CUDA), or "
@@ -278,6 +285,10 @@ class Settings(BaseModel):
         description="The address at which Vertex AI asks how the service is; it may be one that "
         "there is already, such as `/health`. Vertex AI sets `AIP_HEALTH_ROUTE`. Empty: none.",
     )
+    workers_dir: OptionalPath = Field(
+        None,
+        description="Where workers tell each other which models they have. Empty: in memory.",
+    )
     otlp_endpoint: str = Field(
         "",
         description="Where traces are sent, by OTLP over HTTP; needs the extra `tracing`. Empty: "
@@ -350,6 +361,15 @@ class Settings(BaseModel):
         if path and is_taken(path) and not is_theirs:
             raise ValueError("topfive answers there in its own way: name another path")
         return path
+
+    @field_validator("model_state")
+    @classmethod
+    def _state_can_be_used(cls, url: str) -> str:
+        from topfive.registry.state_stores import check_state_url  # noqa: PLC0415 - as above
+
+        if url:
+            check_state_url(url)
+        return url
 
     @property
     def further_models(self) -> tuple[str, ...]:
@@ -493,6 +513,6 @@ def _describe_one(problem: Any, names: Mapping[str, str]) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
     message = problem["msg"].removeprefix("Value error, ")
-    if field in ("api_keys", "model_store", "rate_limit_storage"):
+    if field in ("api_keys", "model_store", "model_state", "rate_limit_storage"):
         return f"{name}: {message}"
     return f"{name}={problem['input']!r}: {message}"

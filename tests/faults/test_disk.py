@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,22 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         pytest.skip("This checkout lies in /tmp, which the seal hides.")
     if not can_seal():
         pytest.skip("Mounting in a namespace of its own is not permitted here.")
-    folder = tmp_path_factory.mktemp("sealed")
-    (folder / "sealed.py").write_text(SERVER)
     with pytest.MonkeyPatch.context() as patch:
-        # Coverage could not write what it measured.
-        for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
-            patch.delenv(name, raising=False)
-        # The embedded model: a bundle under /tmp would be out of sight.
-        with run_server(
-            folder, module="sealed", model="digits", workers="1", rate_limit="1000/minute"
-        ) as server:
+        folder = tmp_path_factory.mktemp("sealed")
+        with run_sealed(folder, patch, rate_limit="1000/minute") as server:
             yield server
+
+
+@contextmanager
+def run_sealed(folder: Path, patch: pytest.MonkeyPatch, **settings: str) -> Iterator[LiveServer]:
+    """Run one worker that can write to no disk, whose /tmp is full, until the block ends."""
+    (folder / "sealed.py").write_text(SERVER)
+    # Coverage could not write what it measured.
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        patch.delenv(name, raising=False)
+    # The embedded model: a bundle under /tmp would be out of sight.
+    with run_server(folder, module="sealed", model="digits", workers="1", **settings) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +108,27 @@ def test_too_large_upload_is_refused(sealed: LiveServer, picture: bytes) -> None
     assert (refused.status, refused.code) == (413, "file_too_large")
     assert sealed.get("/readyz").status == 200
     assert not sealed.events("unforeseen_error")
+
+
+def test_orders_are_followed_without_a_disk(sealed: LiveServer) -> None:
+    """What is ordered is kept in memory, for as long as the server runs."""
+    answer = sealed.request("POST", "/models/digits/versions/1/load?wait_s=60")
+    assert (answer.status, answer.json["settled"]) == (202, True)
+    assert answer.json["generation"] > 0
+
+
+def test_an_order_that_finds_no_room_changes_nothing(
+    sealed: LiveServer, picture: bytes, tmp_path: Path
+) -> None:
+    """It is refused with a reason, and all goes on serving."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        run_sealed(tmp_path, patch, models_dir="/tmp") as server,
+    ):
+        answer = server.request("POST", "/models/digits/versions/1/load?wait_s=60")
+        assert (answer.status, answer.code) == (503, "model_unavailable")
+        assert "nothing has changed" in answer.json["detail"]
+        assert server.upload(picture).status == 200
+        assert server.get("/models").json["generation"] == 0
+        (told,) = server.events("state_unavailable")
+        assert "No space left on device" in told["reason"]

@@ -110,6 +110,7 @@ def open_bundle(folder: Path) -> Bundle:
     try:
         manifest = read_manifest(folder)
         _check_files(folder, manifest)
+        _check_weights(folder / WEIGHTS_FILE)
         labels = parse_labels((folder / LABELS_FILE).read_text("utf-8"))
         require_count(labels, manifest.classes)
     except OSError as error:
@@ -152,3 +153,19 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
                 "differs). Delete the folder and pull it again.",
                 public=f"the sha256 of {name} is not the one in its bundle.json.",
             )
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse weights of another form, such as a pickle, whose right hash makes them no data."""
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - only where one is loaded
+
+    if not path.is_file():
+        return
+    try:
+        with safe_open(path, "numpy"):
+            pass
+    except SafetensorError as error:
+        raise BundleRefused(
+            f"{path} is not in the safetensors format: {error}",
+            public=f"{path.name} is not in the safetensors format.",
+        ) from error

@@ -182,7 +182,8 @@ def load_classifier(
                     candidate.engine, candidate.precision, refusal.public, detail=str(refusal)
                 )
             )
-    raise EngineRefused(" ".join(one.detail for one in refused))
+    reasons = dict.fromkeys(one.reason for one in refused)
+    raise EngineRefused(" ".join(one.detail for one in refused), public=" ".join(reasons))
 
 
 def _open_checked(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from topfive.bundles.store import read_manifest
-from topfive.bundles.versions import LATEST, KnownBundle, pick_version
+from topfive.bundles.store import open_bundle, read_manifest
+from topfive.bundles.versions import LATEST, KnownBundle, pick_version, rank
 from topfive.classify.classifier import Classifier
 from topfive.errors import BundleRefused, Failure, ModelBusy, OperatorError
 from topfive.predictions import ModelRef
@@ -107,6 +107,11 @@ class Registry:
         with self._lock:
             return list_statuses(known, tuple(self._table), self._missing, self._meanings.active)
 
+    def held(self) -> tuple[ModelStatus, ...]:
+        """Tell how this worker has what is loaded, being loaded, draining or failed."""
+        with self._lock:
+            return list_statuses((), tuple(self._table), {}, self._meanings.active)
+
     def active(self, name: str) -> str | None:
         """Tell the version of `name` that is meant where none is said; None: there is none."""
         with self._lock:
@@ -114,12 +119,39 @@ class Registry:
         latest = None if version else pick_version(self._bundles(name), None)
         return latest.ref.version if latest else version
 
+    def versions(self, name: str) -> tuple[ModelRef, ...]:
+        """List the versions of a name whose bundles are here, the latest first."""
+        ranked = sorted(self._bundles(name), key=lambda one: rank(one.manifest), reverse=True)
+        return tuple(one.ref for one in ranked)
+
     def find(self, reference: Reference) -> ModelRef:
         """Tell which version of a model is meant.
 
         Raises ModelNotFound if there is none such, ModelUnavailable if its bundle is not here yet.
         """
         return self._find(reference).ref
+
+    def require_loadable(self, reference: Reference) -> ModelRef:
+        """Find the version that is meant, and look at what can be seen without loading it.
+
+        Raises ModelNotFound, ModelTooLarge, or BundleRefused by its hashes and labels.
+        """
+        bundle = self._find(reference, is_fresh=True)
+        with self._lock:
+            present = self._table.get(bundle.ref)
+            if present is not None and present.is_ready:
+                return bundle.ref
+            wanted_bytes = self._memory.expect_bytes(bundle)
+            protected = self._meanings.list_protected()
+            self._table.find_room(bundle.ref, wanted_bytes, self._memory.limit_bytes, protected)
+        if bundle.is_here:
+            open_bundle(bundle.folder)
+        return bundle.ref
+
+    def require_unused(self, ref: ModelRef) -> None:
+        """Do nothing for a version that may be unloaded; raises ModelBusy, and why, for another."""
+        with self._lock:
+            self._meanings.require_unused(ref)
 
     @contextmanager
     def lease(self, reference: Reference | None = None) -> Iterator[Classifier]:
@@ -199,6 +231,20 @@ class Registry:
             closing = self._table.retire(ref)
         _close(closing)
         return ref
+
+    def keep_only(self, wanted: frozenset[ModelRef]) -> None:
+        """Unload, each after its last lease, what is neither wanted, pinned, routed nor default."""
+        with self._lock:
+            staying = wanted | self._meanings.list_protected()
+            leaving = [
+                one.ref
+                for one in self._table
+                if one.is_ready and not one.is_pinned and one.ref not in staying
+            ]
+            for ref in leaving:
+                self._meanings.forget(ref)
+            closing = [one for ref in leaving for one in self._table.retire(ref)]
+        _close(closing)
 
     def hold(self, *, kept: Iterable[ModelRef] = (), routed: Iterable[ModelRef] = ()) -> None:
         """Say which versions stay loaded when another becomes active.

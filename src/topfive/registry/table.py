@@ -108,6 +108,13 @@ class ModelTable:
 
         Raises ModelTooLarge, and retires none, if there would still be too little.
         """
+        leaving = self.find_room(ref, wanted_bytes, limit_bytes, kept)
+        return [closing for one in leaving for closing in self.retire(one)]
+
+    def find_room(
+        self, ref: ModelRef, wanted_bytes: int, limit_bytes: int, kept: Collection[ModelRef]
+    ) -> list[ModelRef]:
+        """List what would be retired to make room; raises as `make_room`."""
         free_bytes = limit_bytes - self.taken_bytes
         leaving = []
         for entry in sorted(self._entries.values(), key=lambda one: one.last_used):
@@ -123,7 +130,7 @@ class ModelTable:
                 f"{max(0, free_bytes) / _MIB:.0f} MB can be freed. Unload another, or set "
                 "TOPFIVE_MODEL_MEMORY_BYTES higher."
             )
-        return [closing for one in leaving for closing in self.retire(one)]
+        return leaving
 
     def _touch(self, entry: Entry) -> None:
         self._uses += 1

@@ -1,4 +1,4 @@
-"""The files that the workers of one machine share: counters of the rate limit, and metrics."""
+"""The files that the workers of one machine share: counters, metrics, and their reports."""
 
 import os
 from collections.abc import Iterator
@@ -29,6 +29,8 @@ def shared_files(settings: Settings) -> Iterator[Settings]:
             given["rate_limit_storage"] = _make_counters(stack.enter_context(_folder()))
         if settings.metrics_dir is None:
             given["metrics_dir"] = stack.enter_context(_folder())
+        if settings.workers_dir is None:
+            given["workers_dir"] = stack.enter_context(_folder())
         complete = settings.model_copy(update=given)
         assert complete.metrics_dir is not None  # noqa: S101 - tells the type checker
         prepare_files(complete.metrics_dir)

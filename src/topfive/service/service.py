@@ -210,6 +210,11 @@ class Service:
         """Let `orders` tell of models and routes, and have orders about them followed."""
         self.orders = orders
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the service is about to stop."""
+        return self._is_draining
+
     def drain(self) -> None:
         """Say from now on that the service is not ready; work under way goes on."""
         self._is_draining = True

@@ -30,6 +30,11 @@ SENTENCES = {
     "model_degraded": "{serving} answers in place of {model}: {reason}",
     "model_unavailable": "No model answers: {reason}",
     "fallback_refused": "The fallback model {model} could not be loaded: {reason}",
+    "model_not_loaded": "{model} {version} could not be loaded: {reason}",
+    "order_refused": "{model} {version} is refused, and what served before goes on: {reason}",
+    "state_unavailable": "The state of the models cannot be read or written; what is loaded goes "
+    "on serving: {reason}",
+    "state_available": "The state of the models can be read again.",
     "load_shed": "{count} uploads were refused before they were read: {code}",
     "rate_limit_store_down": "The rate limit's store fails ({kind}): until it is back, no client "
     "is limited.",

@@ -10,11 +10,13 @@ from topfive.errors import OperatorError, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.registry.mistakes import find_mistakes
+from topfive.registry.registry import Registry
 from topfive.service import Service, ServiceLimits
 from topfive.settings import Settings, read_api_key
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
+from topfive.wiring.following import follow, open_follower, open_state
 from topfive.wiring.models import (
     desired_model,
     further_models,
@@ -61,11 +63,29 @@ def build_service(
     traces = _open_traces(settings) if has_telemetry else NoTraces()
     access_log = AccessLog(metrics, traces, settings.route_table.quiet_paths)
     service = Service(registry, limiter, memory, sizing, limits, metrics, access_log)
-    for recovery in start_models(registry, settings, refusal):
-        service.recover_with(recovery)
-    for watch in watch_store(settings) if has_telemetry else []:
+    if not has_telemetry:
+        _start_models(service, registry, settings, refusal)
+        return service
+    shared = open_state(settings)
+    follower = open_follower(shared, registry, {}, lambda _: None)
+    is_ordered = registry.desired in follower.state.active
+    _start_models(service, registry, settings, refusal, is_ordered=is_ordered)
+    follow(service, registry, shared, follower, {})
+    for watch in watch_store(settings):
         service.recover_with(watch)
     return service
+
+
+def _start_models(
+    service: Service,
+    registry: Registry,
+    settings: Settings,
+    refusal: OperatorError | None,
+    *,
+    is_ordered: bool = False,
+) -> None:
+    for recovery in start_models(registry, settings, refusal, is_ordered=is_ordered):
+        service.recover_with(recovery)
 
 
 def _open_metrics(settings: Settings) -> Metrics:

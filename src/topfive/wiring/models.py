@@ -89,13 +89,18 @@ def open_registry(settings: Settings, sizing: Sizing) -> Registry:
 
 
 def start_models(
-    registry: Registry, settings: Settings, refusal: OperatorError | None = None
+    registry: Registry,
+    settings: Settings,
+    refusal: OperatorError | None = None,
+    *,
+    is_ordered: bool = False,
 ) -> list[Recovery]:
     """Load what settings name; returns what goes on trying where that can help.
 
-    `refusal` is why the desired model could not be made before.
+    `refusal` is why the desired model could not be made before. With `is_ordered` an order has made
+    another version of it the active one, which is loaded elsewhere.
     """
-    started = _start_desired(registry, settings, refusal)
+    started = [] if is_ordered else _start_desired(registry, settings, refusal)
     for one in further_models(settings):
         started += _start_further(registry, one)
     return started
@@ -144,14 +149,15 @@ def _start_further(registry: Registry, options: ModelOptions) -> list[Recovery]:
 def _activate(registry: Registry, folder: Path) -> None:
     ref = registry.load_folder(folder)
     registry.activate(ref)
-    _log_loaded(registry, ref)
+    log_loaded(registry, ref)
 
 
 def _load_pinned(registry: Registry, folder: Path) -> None:
-    _log_loaded(registry, registry.load_folder(folder, is_pinned=True))
+    log_loaded(registry, registry.load_folder(folder, is_pinned=True))
 
 
-def _log_loaded(registry: Registry, ref: ModelRef) -> None:
+def log_loaded(registry: Registry, ref: ModelRef) -> None:
+    """Log that a version is loaded, and which engines were refused."""
     with registry.lease(ref) as classifier:
         _log_refused_engines(classifier)
         get_logger().info(
