@@ -1,6 +1,7 @@
 """The values that travel from a classifier to its caller; all frozen, none knows HTTP."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,20 @@ class Timings:
     total_ms: float
 
 
+def do_nothing() -> None:
+    """Follow up on nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The most likely classes of one picture, best first; `is_degraded` if a stand-in answered."""
+    """The most likely classes of one picture, best first; `is_degraded` if a stand-in answered.
+
+    `follow_up` is called once the answer is on its way.
+    """
 
     model: ModelRef
     classes: tuple[ClassScore, ...]
     image: ImageInfo
     timings: Timings
     is_degraded: bool = False
+    follow_up: Callable[[], None] = field(default=do_nothing, compare=False, repr=False)

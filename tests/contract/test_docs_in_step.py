@@ -53,5 +53,5 @@ def test_settings_named_in_documents_exist(path: Path) -> None:
     """No document names a setting that topfive would refuse."""
     known = {variable_name(field) for field in Settings.model_fields}
     reserved = RESERVED_NAMES | {"TOPFIVE_"}
-    named = set(re.findall(r"TOPFIVE_[A-Z_]*", path.read_text()))
+    named = set(re.findall(r"TOPFIVE_[A-Z0-9_]*", path.read_text()))
     assert named - known - reserved == set()

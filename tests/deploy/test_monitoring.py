@@ -32,10 +32,15 @@ METRICS: dict[str, tuple[str, frozenset[str]]] = {
     "topfive_queue_wait_seconds": ("histogram", frozenset()),
     "topfive_decode_seconds": ("histogram", frozenset()),
     "topfive_preprocess_seconds": ("histogram", frozenset()),
-    "topfive_inference_seconds": ("histogram", frozenset()),
+    "topfive_inference_seconds": ("histogram", frozenset({"model", "version"})),
     "topfive_queue_depth": ("gauge", frozenset()),
     "topfive_rejected_total": ("counter", frozenset({"reason"})),
     "topfive_predictions_total": ("counter", frozenset({"model", "version"})),
+    "topfive_model_errors_total": ("counter", frozenset({"model", "version"})),
+    "topfive_rollbacks_total": ("counter", frozenset({"model", "version", "cause"})),
+    "topfive_shadow_predictions_total": ("counter", frozenset({"model", "version", "outcome"})),
+    "topfive_shadow_inference_seconds": ("histogram", frozenset({"model", "version"})),
+    "topfive_shadow_dropped_total": ("counter", frozenset({"reason"})),
     "topfive_confidence": ("histogram", frozenset({"model"})),
     "topfive_model_info": (
         "gauge",
@@ -58,7 +63,10 @@ SERIES = {
 # What Prometheus itself adds when it scrapes.
 SCRAPED_LABELS = {"job", "instance", "namespace", "pod"}
 # One value of each label that dashboards and alerts select by; any other label may have any.
-SAMPLE_LABELS = {"route": "/predict", "method": "POST", "status": "200", "reason": "overloaded"}
+SAMPLE_LABELS = {
+    "route": "/predict", "method": "POST", "status": "200", "reason": "overloaded",
+    "outcome": "agreed",
+}  # fmt: skip
 SEVERITIES = {"critical", "warning"}
 
 

@@ -47,7 +47,7 @@ def test_metrics_are_those_of_all_workers(tiny_folder: Path, tmp_path: Path) -> 
             assert told['topfive_rejected_total{reason="unsupported_format"}'] == 1
             assert told["topfive_workers"] == 2
             assert told["topfive_worker_restarts_total"] == 0
-            assert told["topfive_inference_seconds_count"] == 20
+            assert told['topfive_inference_seconds_count{model="tiny",version="1"}'] == 20
             assert 1 <= told["topfive_requests_in_flight"] <= 2
             labels = 'method="POST",route="/predict",status="200"'
             assert told[f"topfive_request_duration_seconds_count{{{labels}}}"] == 20

@@ -14,6 +14,8 @@ from topfive.engines import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import SizingOptions
+from topfive.models import RouteView, TargetView
+from topfive.registry.canary import CanaryOptions
 from topfive.settings import Settings, parse_settings, read_settings, variable_name
 from topfive.telemetry.logs import LogOptions
 
@@ -122,6 +124,11 @@ BAD = {
     "TOPFIVE_MAX_UPLOAD_BYTES": "10MB",
     "TOPFIVE_MAX_PIXELS": "80000001",
     "TOPFIVE_REQUEST_TIMEOUT_S": "nan",
+    "TOPFIVE_ROUTES": "default=flowers@1:90,flowers@1:10",
+    "TOPFIVE_CANARY_MAX_ERROR_RATE": "5",
+    "TOPFIVE_CANARY_MAX_P99_RATIO": "0.5",
+    "TOPFIVE_CANARY_WINDOW_S": "0",
+    "TOPFIVE_CANARY_MIN_REQUESTS": "9",
     "TOPFIVE_RATE_LIMIT": "often",
     "TOPFIVE_API_KEYS": "plain-text-key",
     "TOPFIVE_TRUSTED_PROXIES": "17",
@@ -145,6 +152,21 @@ def test_each_bad_variable_alone_is_refused(name):
     message = _refusal({name: BAD[name]})
     assert name in message
     assert name == "TOPFIVE_API_KEYS" or repr(BAD[name]) in message
+
+
+def test_routes_are_read():
+    """Routes and bounds for canaries are what their variables say."""
+    settings = parse_settings(
+        {
+            "TOPFIVE_ROUTES": "default=flowers@1:90,flowers@2:10",
+            "TOPFIVE_CANARY_MAX_ERROR_RATE": "0.01",
+            "TOPFIVE_CANARY_MIN_REQUESTS": "20",
+        }
+    )
+    targets = (TargetView("flowers", "1", 90), TargetView("flowers", "2", 10))
+    assert settings.model_routes == {"default": RouteView(targets)}
+    assert settings.canary_options == CanaryOptions(0.01, 2.0, 60.0, 20)
+    assert Settings().model_routes == {}
 
 
 @pytest.mark.parametrize("value", ["inf", "0", "-1", "3601", ""])

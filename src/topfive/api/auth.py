@@ -12,6 +12,7 @@ from topfive.auth.keys import ApiKey, ApiKeys, NoApiKeys
 from topfive.errors import Forbidden
 from topfive.settings import Settings
 
+ROUTE_KEY_HEADER = "X-Route-Key"
 _EXTENSION = "topfive.keys"
 _HOW_TO_ALLOW = (
     "As no API keys are set, orders are taken from the machine itself alone, at 127.0.0.1 and by "
@@ -63,6 +64,15 @@ def recognised_key() -> ApiKey | None:
 def require_scope(scope: str) -> None:
     """Raise Unauthorized or Forbidden unless the request's API key allows `scope`."""
     _keys().check(recognised_key(), scope)
+
+
+def route_key() -> str:
+    """Tell by what a caller keeps getting the same target of a route; empty for one without.
+
+    It is the header `X-Route-Key`, or else the digest of the request's API key.
+    """
+    key = recognised_key()
+    return request.headers.get(ROUTE_KEY_HEADER) or (key.digest if key else "")
 
 
 def _presented_key() -> str:

@@ -3,6 +3,8 @@
 from flask import Flask
 from flask_cors import CORS
 
+from topfive.api.auth import ROUTE_KEY_HEADER
+
 _EXPOSED = (
     "X-Request-ID",
     "Server-Timing",
@@ -21,7 +23,13 @@ def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
         CORS(
             app,
             origins=list(origins),
-            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "X-API-Key",
+                "X-Request-ID",
+                ROUTE_KEY_HEADER,
+            ],
             expose_headers=list(_EXPOSED),
             max_age=600,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from topfive.api.auth import ROUTE_KEY_HEADER
 from topfive.api.examples import ANSWERS
 from topfive.api.fields import declared_fields
 from topfive.images.sniff import FORMATS
@@ -43,6 +44,13 @@ _INFERENCE = {
     "parameters": {"top_k": 3},
     "inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [_B64]}],
     "outputs": [{"name": "class_name"}, {"name": "confidence"}],
+}
+ROUTE_KEY_PARAMETER: Spec = {
+    "name": ROUTE_KEY_HEADER,
+    "in": "header",
+    "description": "Any text, such as a user's number: where a route shares requests among "
+    "versions, those with the same text get the same one. Without it, those with the same API key.",
+    "schema": {"type": "string"},
 }
 _REQUEST_ID = "The request's id, as in the body and the log."
 _QUOTA = {

@@ -3,9 +3,10 @@
 from flask import Request, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from topfive.api.auth import route_key
 from topfive.api.errors import ANY_ROUTE, problem_responses
 from topfive.api.fields import Pair, read_fields
-from topfive.api.openapi import CODE_SAMPLES, picture_body, query_parameters
+from topfive.api.openapi import CODE_SAMPLES, ROUTE_KEY_PARAMETER, picture_body, query_parameters
 from topfive.api.request import client_has_gone, current_record, current_service
 from topfive.api.schemas import PredictFields, PredictionOut, prediction_headers, prediction_out
 from topfive.api.upload import read_upload
@@ -28,7 +29,7 @@ PREDICTION_CODES = (
     operation_id="predict",
     responses={200: PredictionOut, **problem_responses(*PREDICTION_CODES)},
     openapi_extensions={
-        "parameters": query_parameters(PredictFields),
+        "parameters": [*query_parameters(PredictFields), ROUTE_KEY_PARAMETER],
         "requestBody": picture_body(PredictFields),
         "x-codeSamples": CODE_SAMPLES,
     },
@@ -48,7 +49,13 @@ def answer_prediction(
     picture, asked = read_prediction_request(incoming, further_types, beside)
     record = current_record()
     prediction = current_service().predict(
-        picture, record.deadline, asked.top_k, client_has_gone, asked.model, asked.version
+        picture,
+        record.deadline,
+        asked.top_k,
+        client_has_gone,
+        asked.model,
+        asked.version,
+        route_key(),
     )
     record.predictions = (prediction,)
     body = prediction_out(prediction, record.request_id).model_dump_json(exclude_none=True)

@@ -143,6 +143,9 @@ def _close_record(response: Response) -> Response:
             trace=record.trace,
         )
     )
+    for one in record.predictions:
+        # When the answer is sent: nobody waits for it.
+        response.call_on_close(one.follow_up)
     clear_log_fields()
     return response
 

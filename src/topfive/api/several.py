@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from topfive.api.auth import route_key
 from topfive.api.quota import charge_further
 from topfive.api.request import client_has_gone, current_record, current_service
 from topfive.api.schemas import PredictFields
@@ -24,11 +25,19 @@ def predict_pictures(
     record = current_record()
     predictions: list[Prediction] = []
     deadline = record.deadline
+    # Without a key of the caller's, those of one request still get the same version.
+    key = route_key() or (record.request_id if len(pictures) > 1 else "")
     for number, picture in enumerate(pictures):
         try:
             predictions.append(
                 current_service().predict(
-                    picture, deadline, asked.top_k, client_has_gone, asked.model, asked.version
+                    picture,
+                    deadline,
+                    asked.top_k,
+                    client_has_gone,
+                    asked.model,
+                    asked.version,
+                    key,
                 )
             )
         except Failure as failure:

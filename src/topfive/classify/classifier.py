@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import isfinite
 from time import perf_counter
 
 import numpy as np
@@ -21,7 +22,7 @@ from topfive.engines import (
     engine_candidates,
     open_engine,
 )
-from topfive.errors import EngineDoubted, EngineRefused
+from topfive.errors import EngineDoubted, EngineRefused, InternalError
 from topfive.images.decode import Decoded, decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import least_side, preprocess
@@ -52,6 +53,11 @@ class Prepared:
     pixels: Pixels
     decode_ms: float
     preprocess_ms: float
+
+    @property
+    def image(self) -> ImageInfo:
+        """What the uploaded picture is."""
+        return ImageInfo(self.decoded.format, *self.decoded.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class Classifier:
         scored = self.infer(prepared.pixels, top_k)
         return Classification(
             scored.classes,
-            ImageInfo(prepared.decoded.format, *prepared.decoded.size),
+            prepared.image,
             decode_ms=prepared.decode_ms,
             preprocess_ms=prepared.preprocess_ms,
             inference_ms=scored.inference_ms,
@@ -117,10 +123,15 @@ class Classifier:
         return self._recipe.crop
 
     def infer(self, pixels: Pixels, top_k: int) -> Scored:
-        """Score uint8 RGB pixels of shape (1, side, side, 3), and pick the best classes."""
+        """Score uint8 RGB pixels of shape (1, side, side, 3), and pick the best classes.
+
+        Raises InternalError where the model gives values that are not numbers.
+        """
         started = perf_counter()
         probabilities = softmax(self.engine.infer(pixels))
         classes = top_classes(probabilities, self.bundle.labels, top_k)
+        if not isfinite(classes[0].confidence):
+            raise InternalError("The model gave values that are not numbers.")
         return Scored(classes, (perf_counter() - started) * 1000)
 
     def check_golden(self) -> None:

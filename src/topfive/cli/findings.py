@@ -15,7 +15,7 @@ from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.registry.desired import ModelOptions, desired_name
 from topfive.registry.loader import LoadOptions, load_present, locate_bundle
 from topfive.settings import Settings
-from topfive.wiring import desired_model, further_models
+from topfive.wiring import desired_model, further_models, routed_models
 
 _TELLING_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm"
@@ -165,7 +165,8 @@ def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:
 
 
 def _further_models(settings: Settings) -> list[Finding]:
-    return [_further_model(options) for options in further_models(settings)]
+    further = (*further_models(settings), *routed_models(settings, settings.model_routes))
+    return [_further_model(options) for options in further]
 
 
 def _further_model(options: ModelOptions) -> Finding:

@@ -20,6 +20,7 @@ from topfive.wiring import (
     key_mistakes,
     list_problems,
     model_mistakes,
+    routed_models,
     tell_fetching,
 )
 
@@ -126,7 +127,7 @@ def _pull_missing(settings: Settings) -> OperatorError | None:
     Only errors that trying again may heal are returned; a Mistake is raised.
     """
     refusal = _pull_if_missing(desired_model(settings))
-    for further in further_models(settings):
+    for further in (*further_models(settings), *routed_models(settings, settings.model_routes)):
         _pull_if_missing(further)
     return refusal
 

@@ -91,6 +91,11 @@ class ConcurrencyLimiter:
             self._runs.discard(began)
             self._leave()
 
+    def has_spare_permit(self) -> bool:
+        """Tell whether a permit is free, and nobody waits for one."""
+        with self._lock:
+            return self._working < self._slots and not self._waiting
+
     def oldest_run_s(self) -> float:
         """Tell for how long the oldest piece of work has been running; 0 if none runs."""
         now_s = monotonic()

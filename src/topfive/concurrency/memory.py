@@ -17,6 +17,7 @@ class MemoryBudget:
     def __init__(self, total_bytes: int) -> None:
         self._total_bytes = total_bytes
         self._free_bytes = total_bytes
+        self._waiting = 0
         self._changed = Condition()
 
     @property
@@ -36,14 +37,34 @@ class MemoryBudget:
                 retry_after_s=_RETRY_AFTER_S,
             )
         with self._changed:
-            if not self._changed.wait_for(
-                lambda: self._free_bytes >= count, timeout=max(0.0, deadline.remaining_s)
-            ):
+            self._waiting += 1
+            try:
+                is_free = self._changed.wait_for(
+                    lambda: self._free_bytes >= count, timeout=max(0.0, deadline.remaining_s)
+                )
+            finally:
+                self._waiting -= 1
+            if not is_free:
                 raise DeadlineExceeded("There was no memory for this picture in time. Try again.")
             self._free_bytes -= count
         try:
             yield
         finally:
-            with self._changed:
-                self._free_bytes += count
-                self._changed.notify_all()
+            self.give_back(count)
+
+    def take(self, count: int) -> bool:
+        """Take `count` bytes if they are free now and nobody waits for any; tell whether they were.
+
+        Whoever took them gives them back.
+        """
+        with self._changed:
+            if self._waiting or self._free_bytes < count:
+                return False
+            self._free_bytes -= count
+            return True
+
+    def give_back(self, count: int) -> None:
+        """Free `count` bytes that were taken."""
+        with self._changed:
+            self._free_bytes += count
+            self._changed.notify_all()

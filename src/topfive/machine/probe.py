@@ -57,7 +57,7 @@ def _affinity_cpus() -> int:
 
 
 def _cpu_quota() -> float | None:
-    quotas = [_v2_cpu_quota(folder) for folder in _own_cgroups(_CGROUP_V2)]
+    quotas = [_v2_cpu_quota(folder) for folder in own_cgroups()]
     quotas.append(_v1_cpu_quota())
     return min((quota for quota in quotas if quota is not None), default=None)
 
@@ -74,19 +74,19 @@ def _v1_cpu_quota() -> float | None:
 
 
 def _memory_limit_bytes() -> int | None:
-    limits = [_read_int(folder / "memory.max") for folder in _own_cgroups(_CGROUP_V2)]
+    limits = [_read_int(folder / "memory.max") for folder in own_cgroups()]
     limits.append(_read_int(_CGROUP_V1_MEMORY / "memory.limit_in_bytes"))
     return min((n for n in limits if n is not None and n < _V1_NO_LIMIT_BYTES), default=None)
 
 
-def _own_cgroups(root: Path) -> list[Path]:
+def own_cgroups() -> list[Path]:
     """List this process's cgroup and those above it: the tightest limit is the one that counts."""
     own = next(
         (line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line[:3] == "0::"),
         "/",
     )
-    folder = root / own.strip("/")
-    above = [parent for parent in folder.parents if parent.is_relative_to(root)]
+    folder = _CGROUP_V2 / own.strip("/")
+    above = [parent for parent in folder.parents if parent.is_relative_to(_CGROUP_V2)]
     return [folder, *above]
 
 

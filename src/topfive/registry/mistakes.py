@@ -34,6 +34,13 @@ def find_mistakes(
     return list(dict.fromkeys(found))
 
 
+def find_route_mistakes(routed: Sequence[ModelOptions]) -> list[str]:
+    """List what is wrong with the models that routes lead to."""
+    return [
+        f"TOPFIVE_ROUTES: {one}" for other in routed for one in _problems(partial(_open, other))
+    ]
+
+
 def _model_problems(options: ModelOptions) -> Iterator[str]:
     if options.model not in ARCHITECTURES:
         for problem in _problems(lambda: _open(options)):

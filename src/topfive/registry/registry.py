@@ -153,6 +153,11 @@ class Registry:
         with self._lock:
             self._meanings.require_unused(ref)
 
+    def has_ready(self, reference: Reference) -> bool:
+        """Tell whether the version that is meant can be leased at this moment."""
+        with self._lock:
+            return self._meanings.find_loaded(reference) is not None
+
     @contextmanager
     def lease(self, reference: Reference | None = None) -> Iterator[Classifier]:
         """Hand out the classifier that is meant until the block ends; None: the default one.

@@ -1,6 +1,7 @@
 """The use cases of topfive: predict, describe, health. No Flask here."""
 
 from topfive.service.description import Description, Health, ModelDescription, ServiceLimits
+from topfive.service.routing import Routing
 from topfive.service.service import STALLED_AFTER_S, Recovering, Service
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Health",
     "ModelDescription",
     "Recovering",
+    "Routing",
     "Service",
     "ServiceLimits",
 ]

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
-from topfive.bundles.versions import ModelReference, split_reference
-from topfive.classify.classifier import Classification, Classifier, Pixels
+from topfive.classify.classifier import Classifier, Pixels, Prepared, Scored
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import (
@@ -32,6 +31,7 @@ from topfive.service.description import (
     tell_health,
 )
 from topfive.service.no_orders import NoModelOrders
+from topfive.service.routing import Choice, Routing
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
@@ -61,6 +61,7 @@ class Service:
     ) -> None:
         self.limits = limits
         self.access_log = access_log or AccessLog()
+        self._routing = Routing(registry, self.access_log)
         self._metrics = metrics or NoMetrics()
         self._registry = registry
         self._limiter = limiter
@@ -81,17 +82,22 @@ class Service:
         is_abandoned: Callable[[], bool] = lambda: False,
         model: str | None = None,
         version: str | None = None,
+        route_key: str = "",
     ) -> Prediction:
         """Classify one uploaded picture; raises a Failure where that cannot be done.
 
+        Without a model, or with an alias in its place, a route chooses: for the same `route_key`
+        the same. `follow_up` of the prediction is to be called once the answer is made.
         `is_abandoned` is asked before any work, and when time is up: nobody decodes for a client
         that has gone, and it is ClientDisconnected.
         """
         started_s = monotonic() - deadline.waited_s
         self._require_open()
         upload = sniff(data, self.limits.image)
-        reference = self._reference(model, version)
-        with self._limiter.queue_slot(), self._registry.lease(reference) as classifier:
+        with (
+            self._limiter.queue_slot(),
+            self._routing.lease(model, version, route_key) as (choice, classifier),
+        ):
             waiting_since_s = monotonic()
             cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
             with (
@@ -101,10 +107,13 @@ class Service:
             ):
                 _require_client(is_abandoned)
                 queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
-                found = classifier.classify(upload, top_k)
+                prepared = classifier.prepare(upload)
+                scored = self._infer(choice, classifier, prepared.pixels, top_k)
         total_ms = (monotonic() - started_s) * 1000
-        is_degraded = self._registry.is_stand_in(classifier)
-        return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
+        timings = Timings(
+            queue_ms, prepared.decode_ms, prepared.preprocess_ms, scored.inference_ms, total_ms
+        )
+        return self._prediction(choice, classifier, scored, prepared.image, timings, prepared)
 
     def predict_tensor(
         self,
@@ -114,6 +123,7 @@ class Service:
         is_abandoned: Callable[[], bool] = lambda: False,
         model: str | None = None,
         version: str | None = None,
+        route_key: str = "",
     ) -> tuple[Prediction, ...]:
         """Classify prepared pictures: uint8 RGB of shape (pictures, side, side, 3).
 
@@ -122,18 +132,23 @@ class Service:
         raises.
         """
         self._require_open()
-        reference = self._reference(model, version)
-        with self._limiter.queue_slot(), self._registry.lease(reference) as classifier:
+        with (
+            self._limiter.queue_slot(),
+            self._routing.lease(model, version, route_key) as (choice, classifier),
+        ):
             _check_side(pixels, classifier)
             found = []
-            for one in range(len(pixels)):
-                picture = pixels[one : one + 1]
-                found.append(self._infer(classifier, picture, deadline, top_k, is_abandoned))
+            for number in range(len(pixels)):
+                one = pixels[number : number + 1]
+                found.append(
+                    self._predict_pixels(choice, classifier, one, deadline, top_k, is_abandoned)
+                )
                 deadline = Deadline(deadline.at_s)
             return tuple(found)
 
-    def _infer(
+    def _predict_pixels(
         self,
+        choice: Choice,
         classifier: Classifier,
         pixels: Pixels,
         deadline: Deadline,
@@ -144,16 +159,37 @@ class Service:
         with _noticing_departure(is_abandoned), self._limiter.permit(deadline):
             _require_client(is_abandoned)
             queue_ms = (monotonic() - waiting_since_s) * 1000
-            scored = classifier.infer(pixels, top_k)
+            scored = self._infer(choice, classifier, pixels, top_k)
         image = ImageInfo("RGB", classifier.side, classifier.side)
-        found = Classification(scored.classes, image, 0.0, 0.0, scored.inference_ms)
         total_ms = (monotonic() - waiting_since_s) * 1000
-        is_degraded = self._registry.is_stand_in(classifier)
-        return _prediction(classifier, found, queue_ms, total_ms, is_degraded)
+        timings = Timings(queue_ms, 0.0, 0.0, scored.inference_ms, total_ms)
+        return self._prediction(choice, classifier, scored, image, timings)
+
+    def _infer(self, choice: Choice, classifier: Classifier, pixels: Pixels, top_k: int) -> Scored:
+        with self._routing.noting_error(choice, classifier.ref):
+            return classifier.infer(pixels, top_k)
+
+    def _prediction(
+        self,
+        choice: Choice,
+        classifier: Classifier,
+        scored: Scored,
+        image: ImageInfo,
+        timings: Timings,
+        prepared: Prepared | None = None,
+    ) -> Prediction:
+        return Prediction(
+            classifier.ref,
+            scored.classes,
+            image,
+            timings,
+            self._registry.is_stand_in(classifier),
+            self._routing.follow_up(choice, classifier, scored, prepared),
+        )
 
     def describe_model(self, model: str, version: str | None = None) -> ModelDescription:
         """Describe a loaded model; raises ModelNotFound, or ModelUnavailable if it is not."""
-        with self._registry.lease(self._reference(model, version)) as classifier:
+        with self._registry.lease(self._routing.name(model, version)) as classifier:
             return describe_model(classifier, self._registry.memory_taken())
 
     def health(self) -> Health:
@@ -215,6 +251,14 @@ class Service:
         """Whether the service is about to stop."""
         return self._is_draining
 
+    def route_with(self, routing: Routing) -> None:
+        """Choose by `routing` which model gets a request that names none."""
+        self._routing = routing
+
+    def has_spare_capacity(self) -> bool:
+        """Tell whether a picture could be classified now without keeping any other waiting."""
+        return self._limiter.has_spare_permit() and self._count_waiting() == 0
+
     def drain(self) -> None:
         """Say from now on that the service is not ready; work under way goes on."""
         self._is_draining = True
@@ -225,19 +269,8 @@ class Service:
         self._is_closed = True
         for recovery in self._recoveries:
             recovery.stop()
+        self._routing.close()
         self._registry.close()
-
-    def _reference(self, model: str | None, version: str | None) -> ModelReference | None:
-        """Say what a caller means who names a model (`name@version` too), a version or neither."""
-        if model is None:
-            if version is None:
-                return None
-            serving = self._registry.state.serving
-            return ModelReference(serving.ref.name if serving else self._registry.desired, version)
-        name, within = split_reference(model)
-        if within is not None and version not in (None, within):
-            raise InvalidParameter("`model` and `version` name two versions. Name one.")
-        return ModelReference(name, version if within is None else within)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -266,14 +299,3 @@ def _check_side(pixels: Pixels, classifier: Classifier) -> None:
         raise InvalidParameter(
             f"The model {classifier.ref.name} takes pictures of {side} x {side} x 3, not {found}."
         )
-
-
-def _prediction(
-    classifier: Classifier,
-    found: Classification,
-    queue_ms: float,
-    total_ms: float,
-    is_degraded: bool,
-) -> Prediction:
-    timings = Timings(queue_ms, found.decode_ms, found.preprocess_ms, found.inference_ms, total_ms)
-    return Prediction(classifier.ref, found.classes, found.image, timings, is_degraded)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from logging import DEBUG, INFO
 from threading import Lock
 
-from topfive.predictions import Prediction
+from topfive.predictions import ModelRef, Prediction
 from topfive.route_table import STANDARD_TABLE
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import Metrics, NoMetrics
@@ -81,6 +81,22 @@ class AccessLog:
         """Log and count uploads that were refused before they were read."""
         self._logger.warning("load_shed", count=count, code=code)
         self._metrics.count_rejected(code, count)
+
+    def record_model_error(self, model: ModelRef) -> None:
+        """Count a prediction that a model could not make, by no fault of the picture."""
+        self._metrics.count_model_error(model)
+
+    def record_rollback(self, alias: str, model: ModelRef, cause: str, reason: str) -> None:
+        """Log and count that a canary was taken off its route."""
+        self._logger.warning(
+            "canary_rolled_back",
+            alias=alias,
+            model=model.name,
+            version=model.version,
+            cause=cause,
+            reason=reason,
+        )
+        self._metrics.count_rollback(model, cause)
 
     def record_store_down(self, kind: str) -> None:
         """Log that the rate limit's store fails, so that nobody is limited."""

@@ -35,6 +35,7 @@ SENTENCES = {
     "state_unavailable": "The state of the models cannot be read or written; what is loaded goes "
     "on serving: {reason}",
     "state_available": "The state of the models can be read again.",
+    "canary_rolled_back": "{model} {version} gets no more requests of the route {alias}: {reason}",
     "load_shed": "{count} uploads were refused before they were read: {code}",
     "rate_limit_store_down": "The rate limit's store fails ({kind}): until it is back, no client "
     "is limited.",

@@ -23,7 +23,6 @@ _STAGES: tuple[tuple[str, str, Callable[[Timings], float]], ...] = (
     ("queue_wait", "Waiting for a turn.", lambda timings: timings.queue_ms),
     ("decode", "Decoding.", lambda timings: timings.decode_ms),
     ("preprocess", "Resizing and cropping.", lambda timings: timings.preprocess_ms),
-    ("inference", "The model's time.", lambda timings: timings.inference_ms),
 )
 
 
@@ -58,6 +57,18 @@ class Metrics(Protocol):
     def count_prediction(self, prediction: Prediction) -> None:
         """Count a prediction, where its time went and how sure it was."""
 
+    def count_model_error(self, model: ModelRef) -> None:
+        """Count a prediction that a model could not make, by no fault of the picture."""
+
+    def count_rollback(self, model: ModelRef, cause: str) -> None:
+        """Count a model that was taken off a route by itself, for `errors` or its `p99`."""
+
+    def count_shadow(self, model: ModelRef, outcome: str, inference_ms: float) -> None:
+        """Count a picture that a shadow has classified, or failed to."""
+
+    def count_shadow_dropped(self, reason: str) -> None:
+        """Count a picture that no shadow has classified."""
+
     def count_store_error(self) -> None:
         """Count a call that the rate limit could not count."""
 
@@ -78,6 +89,18 @@ class NoMetrics:
         """Do nothing."""
 
     def count_prediction(self, prediction: Prediction) -> None:
+        """Do nothing."""
+
+    def count_model_error(self, model: ModelRef) -> None:
+        """Do nothing."""
+
+    def count_rollback(self, model: ModelRef, cause: str) -> None:
+        """Do nothing."""
+
+    def count_shadow(self, model: ModelRef, outcome: str, inference_ms: float) -> None:
+        """Do nothing."""
+
+    def count_shadow_dropped(self, reason: str) -> None:
         """Do nothing."""
 
     def count_store_error(self) -> None:
@@ -118,6 +141,9 @@ class PrometheusMetrics:
             (self._histogram(f"topfive_{name}_seconds", text, STAGE_BUCKETS_S), of)
             for name, text, of in _STAGES
         ]
+        self._inference = self._histogram(
+            "topfive_inference_seconds", "The model's time.", STAGE_BUCKETS_S, "model", "version"
+        )
         self._confidence = self._histogram(
             "topfive_confidence", "Confidence of the best class.", CONFIDENCE_BUCKETS, "model"
         )
@@ -127,6 +153,7 @@ class PrometheusMetrics:
         self._predictions = self._counter(
             "topfive_predictions", "Predictions, by the model that answered.", "model", "version"
         )
+        self._open_routing()
         self._store_errors = self._counter(
             "topfive_rate_limit_store_errors", "Calls that the rate limit could not count."
         )
@@ -146,6 +173,26 @@ class PrometheusMetrics:
         )
         self._workers.set(1)
 
+    def _open_routing(self) -> None:
+        """Open what is counted of routes: canaries and shadows."""
+        self._model_errors = self._counter(
+            "topfive_model_errors", "Predictions that a model could not make.", "model", "version"
+        )
+        self._rollbacks = self._counter(
+            "topfive_rollbacks", "Models taken off a route by itself.", "model", "version", "cause"
+        )
+        self._shadows = self._counter(
+            "topfive_shadow_predictions", "Pictures that a shadow has classified too.",
+            "model", "version", "outcome",
+        )  # fmt: skip
+        self._shadow_inference = self._histogram(
+            "topfive_shadow_inference_seconds", "A shadow's time.", STAGE_BUCKETS_S,
+            "model", "version",
+        )  # fmt: skip
+        self._shadows_dropped = self._counter(
+            "topfive_shadow_dropped", "Pictures that no shadow has classified.", "reason"
+        )
+
     def count_request(self, route: str, method: str, status: int, duration_s: float) -> None:
         """Count a request that was answered."""
         self._requests.labels(route, method, str(status)).observe(duration_s)
@@ -160,8 +207,29 @@ class PrometheusMetrics:
         self._predictions.labels(model.name, model.version).inc()
         if self._has_confidence:
             self._confidence.labels(model.name).observe(prediction.classes[0].confidence)
+        self._inference.labels(model.name, model.version).observe(
+            prediction.timings.inference_ms / 1000
+        )
         for histogram, duration_ms in self._stages:
             histogram.observe(duration_ms(prediction.timings) / 1000)
+
+    def count_model_error(self, model: ModelRef) -> None:
+        """Count a prediction that a model could not make, by no fault of the picture."""
+        self._model_errors.labels(model.name, model.version).inc()
+
+    def count_rollback(self, model: ModelRef, cause: str) -> None:
+        """Count a model that was taken off a route by itself, for `errors` or its `p99`."""
+        self._rollbacks.labels(model.name, model.version, cause).inc()
+
+    def count_shadow(self, model: ModelRef, outcome: str, inference_ms: float) -> None:
+        """Count a picture that a shadow has classified, or failed to."""
+        self._shadows.labels(model.name, model.version, outcome).inc()
+        if outcome != "failed":
+            self._shadow_inference.labels(model.name, model.version).observe(inference_ms / 1000)
+
+    def count_shadow_dropped(self, reason: str) -> None:
+        """Count a picture that no shadow has classified."""
+        self._shadows_dropped.labels(reason).inc()
 
     def count_store_error(self) -> None:
         """Count a call that the rate limit could not count."""

@@ -9,9 +9,9 @@ from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import OperatorError, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
-from topfive.registry.mistakes import find_mistakes
+from topfive.registry.mistakes import find_mistakes, find_route_mistakes
 from topfive.registry.registry import Registry
-from topfive.service import Service, ServiceLimits
+from topfive.service import Routing, Service, ServiceLimits
 from topfive.settings import Settings, read_api_key
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
@@ -22,8 +22,10 @@ from topfive.wiring.models import (
     further_models,
     memory_problems,
     open_registry,
+    routed_models,
     start_models,
 )
+from topfive.wiring.routing import open_routing, roll_back_everywhere
 from topfive.wiring.stores import store_mistakes, tell_fetching, watch_store
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "list_problems",
     "model_mistakes",
     "refuse_mistakes",
+    "routed_models",
     "tell_fetching",
 ]
 
@@ -63,29 +66,35 @@ def build_service(
     traces = _open_traces(settings) if has_telemetry else NoTraces()
     access_log = AccessLog(metrics, traces, settings.route_table.quiet_paths)
     service = Service(registry, limiter, memory, sizing, limits, metrics, access_log)
-    if not has_telemetry:
-        _start_models(service, registry, settings, refusal)
+    routing = open_routing(service, registry, memory, metrics, settings)
+    if has_telemetry:
+        _start_together(service, registry, routing, settings, refusal)
         return service
-    shared = open_state(settings)
-    follower = open_follower(shared, registry, {}, lambda _: None)
-    is_ordered = registry.desired in follower.state.active
-    _start_models(service, registry, settings, refusal, is_ordered=is_ordered)
-    follow(service, registry, shared, follower, {})
-    for watch in watch_store(settings):
-        service.recover_with(watch)
+    for recovery in start_models(registry, settings, routing.routes, refusal):
+        service.recover_with(recovery)
     return service
 
 
-def _start_models(
+def _start_together(
     service: Service,
     registry: Registry,
+    routing: Routing,
     settings: Settings,
     refusal: OperatorError | None,
-    *,
-    is_ordered: bool = False,
 ) -> None:
-    for recovery in start_models(registry, settings, refusal, is_ordered=is_ordered):
+    """Load what settings and orders name, and follow the state that all workers share."""
+    of_settings = routing.routes
+    shared = open_state(settings)
+    follower = open_follower(shared, registry, of_settings, routing.replace)
+    is_ordered = registry.desired in follower.state.active
+    for recovery in start_models(
+        registry, settings, routing.routes, refusal, is_ordered=is_ordered
+    ):
         service.recover_with(recovery)
+    orders = follow(service, registry, shared, follower, of_settings)
+    roll_back_everywhere(routing, orders)
+    for watch in watch_store(settings):
+        service.recover_with(watch)
 
 
 def _open_metrics(settings: Settings) -> Metrics:
@@ -108,6 +117,7 @@ def model_mistakes(settings: Settings) -> list[str]:
         probe_machine().cpu_flags,
         further_models(settings),
     )
+    problems += find_route_mistakes(routed_models(settings, settings.model_routes))
     problems += store_mistakes(settings)
     return problems or memory_problems(settings, choose_sizing(settings))
 

@@ -9,7 +9,7 @@ from topfive.registry.desired import resolve
 from topfive.settings import Settings
 from topfive.wiring.models import desired_model
 
-_FIELDS = ("model", "models", "weights", "model_name", "labels", "fallback_model")
+_FIELDS = ("model", "models", "weights", "model_name", "labels", "fallback_model", "routes")
 _DIGITS = 12
 
 

@@ -81,16 +81,18 @@ def follow(
     shared: SharedState,
     follower: Follower,
     routes: Mapping[str, RouteView],
-) -> None:
+) -> Orders:
     """Load what orders have added to the settings, then follow further ones until the end."""
     follower.begin()
     links = OrderLinks(
         shared.store, shared.reports, follower, routes, lambda: service.is_draining, _log_lost
     )
-    service.take_orders_with(Orders(registry, links))
+    orders = Orders(registry, links)
+    service.take_orders_with(orders)
     following = Following(follower, _log_unforeseen, lambda: service.is_draining)
     following.start()
     service.recover_with(following)
+    return orders
 
 
 def _take(path: Path) -> AbstractContextManager[object]:

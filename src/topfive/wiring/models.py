@@ -1,5 +1,6 @@
 """Which models settings name, and how a worker begins with them."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from topfive.concurrency.backoff import Backoff
 from topfive.errors import Mistake, OperatorError
 from topfive.machine.probe import probe_machine
 from topfive.machine.sizing import Sizing
+from topfive.models import RouteView
 from topfive.predictions import ModelRef
 from topfive.provider.provide import provide_bundle
 from topfive.registry.desired import ModelOptions, desired_name, named_model, resolve
@@ -26,6 +28,7 @@ from topfive.registry.loader import (
 from topfive.registry.memory import ModelMemory, estimate_bytes
 from topfive.registry.recovery import Recovery
 from topfive.registry.registry import Registry
+from topfive.registry.routes import references
 from topfive.registry.status import ModelState, ModelStatus
 from topfive.settings import Settings
 from topfive.telemetry.logs import get_logger
@@ -57,17 +60,32 @@ def further_models(settings: Settings) -> tuple[ModelOptions, ...]:
     )
 
 
+def routed_models(settings: Settings, routes: Mapping[str, RouteView]) -> tuple[ModelOptions, ...]:
+    """List the models that routes lead to and nothing else names; they are loaded for them."""
+    named = {settings.model, desired_name(desired_model(settings)), *settings.further_models}
+    routed = {str(one): None for route in routes.values() for one in references(route)}
+    return tuple(
+        named_model(one, settings.models_dir, settings.model_store)
+        for one in routed
+        if one not in named
+    )
+
+
 def memory_problems(settings: Settings, sizing: Sizing) -> list[str]:
     """Tell if the models that settings name need more memory than models may take."""
-    named = (desired_model(settings), *further_models(settings))
+    named = (
+        desired_model(settings),
+        *further_models(settings),
+        *routed_models(settings, settings.model_routes),
+    )
     folders = {folder for one in named if (folder := locate_bundle(one)) is not None}
     needed = sum(estimate_bytes(KnownBundle(one, read_manifest(one))) for one in folders)
     if needed <= sizing.model_bytes:
         return []
     problem = (
         f"The models that are named need about {needed / _MIB:.0f} MB in each worker, and models "
-        f"may take {sizing.model_bytes / _MIB:.0f} MB. Name fewer in TOPFIVE_MODELS, set "
-        "TOPFIVE_MODEL_MEMORY_BYTES higher, or have fewer TOPFIVE_WORKERS."
+        f"may take {sizing.model_bytes / _MIB:.0f} MB. Name fewer in TOPFIVE_MODELS or "
+        "TOPFIVE_ROUTES, set TOPFIVE_MODEL_MEMORY_BYTES higher, or have fewer TOPFIVE_WORKERS."
     )
     return [problem]
 
@@ -91,18 +109,21 @@ def open_registry(settings: Settings, sizing: Sizing) -> Registry:
 def start_models(
     registry: Registry,
     settings: Settings,
+    routes: Mapping[str, RouteView],
     refusal: OperatorError | None = None,
     *,
     is_ordered: bool = False,
 ) -> list[Recovery]:
-    """Load what settings name; returns what goes on trying where that can help.
+    """Load what settings name and `routes` lead to; returns what goes on trying.
 
     `refusal` is why the desired model could not be made before. With `is_ordered` an order has made
     another version of it the active one, which is loaded elsewhere.
     """
     started = [] if is_ordered else _start_desired(registry, settings, refusal)
     for one in further_models(settings):
-        started += _start_further(registry, one)
+        started += _start_further(registry, one, is_pinned=True)
+    for one in routed_models(settings, routes):
+        started += _start_further(registry, one, is_pinned=False)
     return started
 
 
@@ -128,19 +149,23 @@ def _start_desired(
     return []
 
 
-def _start_further(registry: Registry, options: ModelOptions) -> list[Recovery]:
+def _start_further(registry: Registry, options: ModelOptions, *, is_pinned: bool) -> list[Recovery]:
     """Load a model beside the desired one; an official one that is not here yet is waited for."""
     try:
-        _load_pinned(registry, require_located(options))
+        _load_beside(registry, require_located(options), is_pinned=is_pinned)
     except Mistake as mistake:
-        _refuse_further(registry, options, mistake, None)
+        _refuse_further(registry, options, mistake, None, is_pinned=is_pinned)
     except OperatorError as error:
         recovery = Recovery(
-            attempt=lambda: _load_pinned(registry, obtain_bundle(options, provide_bundle)),
-            on_failure=lambda failure, wait_s: _refuse_further(registry, options, failure, wait_s),
+            attempt=lambda: _load_beside(
+                registry, obtain_bundle(options, provide_bundle), is_pinned=is_pinned
+            ),
+            on_failure=lambda failure, wait_s: _refuse_further(
+                registry, options, failure, wait_s, is_pinned=is_pinned
+            ),
             backoff=Backoff(),
         )
-        _refuse_further(registry, options, error, recovery.wait_s)
+        _refuse_further(registry, options, error, recovery.wait_s, is_pinned=is_pinned)
         recovery.start()
         return [recovery]
     return []
@@ -152,8 +177,8 @@ def _activate(registry: Registry, folder: Path) -> None:
     log_loaded(registry, ref)
 
 
-def _load_pinned(registry: Registry, folder: Path) -> None:
-    log_loaded(registry, registry.load_folder(folder, is_pinned=True))
+def _load_beside(registry: Registry, folder: Path, *, is_pinned: bool) -> None:
+    log_loaded(registry, registry.load_folder(folder, is_pinned=is_pinned))
 
 
 def log_loaded(registry: Registry, ref: ModelRef) -> None:
@@ -221,7 +246,12 @@ def _give_up(registry: Registry, error: OperatorError) -> None:
 
 
 def _refuse_further(
-    registry: Registry, options: ModelOptions, error: OperatorError, wait_s: float | None
+    registry: Registry,
+    options: ModelOptions,
+    error: OperatorError,
+    wait_s: float | None,
+    *,
+    is_pinned: bool,
 ) -> None:
     """Log why a further model is not loaded; one that can be waited for is told as missing."""
     name = desired_name(options)
@@ -237,6 +267,6 @@ def _refuse_further(
             num_classes=IMAGENET_CLASSES if official else 0,
             state=ModelState.FAILED,
             reason=explain(error, name),
-            is_pinned=True,
+            is_pinned=is_pinned,
         )
     )

@@ -14,7 +14,7 @@ from topfive.classify import classifier as classifier_module
 from topfive.classify.classifier import Classifier, engine_source, load_classifier
 from topfive.engines import EngineOptions, open_engine
 from topfive.engines.contract import EngineCandidate
-from topfive.errors import EngineRefused, InvalidImage, OperatorError
+from topfive.errors import EngineRefused, InternalError, InvalidImage, OperatorError
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.machine.probe import probe_machine
@@ -106,6 +106,13 @@ def test_what_was_shrunk_too_far_is_not_used_again(classifier, copied):
     assert larger.reuse(shrunk) is None
     assert larger.reuse(classifier.prepare(sniff(pictures.png(400, 400), LIMITS))) is not None
     assert classifier.reuse(larger.prepare(sniff(pictures.jpeg(2000, 2000), LIMITS))) is not None
+
+
+def test_a_model_that_gives_no_numbers_has_failed(classifier, monkeypatch):
+    """What is not a number is no confidence: the model's failure, and no answer."""
+    monkeypatch.setattr(classifier.engine, "infer", lambda _: np.full(10, np.nan, np.float32))
+    with pytest.raises(InternalError, match="not numbers"):
+        classifier.classify(sniff(pictures.png(), LIMITS), 5)
 
 
 def test_the_golden_answer_is_the_references(classifier, tiny_bundle):

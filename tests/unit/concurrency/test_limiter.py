@@ -249,3 +249,13 @@ def test_the_oldest_work_is_known():
         with limiter.permit(Deadline.after(LATE)):
             assert limiter.oldest_run_s() >= older
     assert limiter.oldest_run_s() == 0
+
+
+def test_a_permit_is_spare_while_one_is_free_and_nobody_waits():
+    """Work on the side may begin only where it takes nobody's turn."""
+    limiter = ConcurrencyLimiter(2, 1)
+    with limiter.permit(Deadline.after(1)):
+        assert limiter.has_spare_permit()
+        with limiter.permit(Deadline.after(1)):
+            assert not limiter.has_spare_permit()
+    assert limiter.has_spare_permit()

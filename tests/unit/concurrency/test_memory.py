@@ -84,3 +84,33 @@ def test_the_budget_is_never_overdrawn():
     assert 70 <= most <= 100
     with budget.reserve(100, Deadline.after(SOON)):
         assert used == 0
+
+
+def test_what_is_free_is_taken_at_once_or_not_at_all():
+    """Taking never waits, and what was taken counts until it is given back."""
+    budget = MemoryBudget(100)
+    assert budget.take(60)
+    assert not budget.take(41)
+    with budget.reserve(40, Deadline.after(SOON)):
+        assert budget.taken_bytes == 100
+    budget.give_back(60)
+    assert budget.take(100)
+    budget.give_back(100)
+
+
+def test_nothing_is_taken_from_those_who_wait():
+    """While work waits for memory, the rest of it is not taken either."""
+    budget = MemoryBudget(100)
+    with budget.reserve(60, Deadline.after(LATE)):
+        thread = Thread(target=_reserve_for_a_moment, args=(budget, 80))
+        thread.start()
+        while budget._waiting == 0:
+            sleep(0.001)
+        assert not budget.take(1)
+    thread.join()
+    assert budget.take(1)
+
+
+def _reserve_for_a_moment(budget, count):
+    with budget.reserve(count, Deadline.after(LATE)):
+        pass

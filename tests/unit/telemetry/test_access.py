@@ -90,6 +90,18 @@ def test_a_request_is_under_way_until_it_is_recorded():
     assert access_log.in_flight == 0
 
 
+def test_a_rollback_is_one_warning():
+    """The log says what was taken off which route, and why."""
+    stream = io.StringIO()
+    configure_logs(LogOptions("info", "json"))
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(stream))
+    AccessLog().record_rollback("default", ModelRef("flowers", "2"), "p99", "It is slow.")
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["severity"]) == ("canary_rolled_back", "WARNING")
+    assert (line["alias"], line["model"], line["version"]) == ("default", "flowers", "2")
+    assert (line["cause"], line["reason"]) == ("p99", "It is slow.")
+
+
 def test_shed_uploads_share_one_line():
     """However many were refused at once, the log has one line with their number."""
     stream = io.StringIO()

@@ -5,6 +5,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from topfive import __version__
+from topfive.api.auth import route_key
 from topfive.api.errors import ANY_ROUTE_MESSAGE, message_responses
 from topfive.api.fields import read_members
 from topfive.api.open_inference.answers import choose_outputs, write_answer
@@ -158,7 +159,13 @@ def _predict(asked: InferRequest, fields: PredictFields) -> tuple[Prediction, ..
     charge_further(len(pixels) - 1)
     record = current_record()
     record.predictions = current_service().predict_tensor(
-        pixels, record.deadline, fields.top_k, client_has_gone, fields.model, fields.version
+        pixels,
+        record.deadline,
+        fields.top_k,
+        client_has_gone,
+        fields.model,
+        fields.version,
+        route_key(),
     )
     return record.predictions
 
