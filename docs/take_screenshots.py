@@ -1,7 +1,8 @@
 """Takes the pictures of the page in docs/images: `make screenshots`.
 
 It starts the service on port 5000 with MobileNetV2's weights from TOPFIVE_TEST_WEIGHTS, and has a
-real Chromium try the samples, and send a drawn seven, of which the model cannot be sure.
+real Chromium try the samples, and send a drawn seven, of which the model cannot be sure. Then it
+compares two versions of a model: the same weights, for pictures of another size.
 """
 
 import io
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.browser.chromium import Page, find_programs, run_chromium  # noqa: E402
-from tests.live_server import run_server  # noqa: E402
+from tests.live_server import LiveServer, run_server  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SIDE = 480
@@ -31,7 +32,7 @@ _IS_SHOWN = "return document.getElementById('preview-image').complete"
 
 
 def main() -> None:
-    """Write page-light.png, page-dark.png, page-phone.png and page-not-sure.png."""
+    """Write page-light.png, page-dark.png, page-phone.png and the like."""
     programs, weights = find_programs(), os.environ.get("TOPFIVE_TEST_WEIGHTS")
     if programs is None:
         sys.exit("Install chromium and chromedriver (Debian: chromium-driver).")
@@ -39,14 +40,40 @@ def main() -> None:
         sys.exit("Set TOPFIVE_TEST_WEIGHTS to a .pth file of MobileNetV2 trained on ImageNet.")
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with (
-            run_server(folder, weights=str(Path(weights).resolve()), port="5000") as server,
-            run_chromium(programs, folder / "profile") as page,
-        ):
-            for _ in range(20):
-                server.upload(server.get("/sample").body)  # the first ones are slower than usual
-            take_all(page, server.url, folder / "seven.png")
+        folder, weights = Path(name), str(Path(weights).resolve())
+        with run_chromium(programs, folder / "profile") as page:
+            with run_server(folder, weights=weights, port="5000") as server:
+                warm_up(server)
+                take_all(page, server.url, folder / "seven.png")
+            make_versions(folder, weights)
+            model, models = "photos@1.0.0", "photos@1.1.0"
+            with run_server(folder, model=model, models=models, port="5000") as server:
+                warm_up(server)
+                warm_up(server, f"?model={models}")
+                take_comparison(page, f"{server.url}/?compare={models}")
+
+
+def warm_up(server: LiveServer, query: str = "") -> None:
+    """Have some pictures classified: the first ones are slower than usual."""
+    for _ in range(20):
+        server.upload(server.get("/sample").body, f"/predict{query}")
+
+
+def make_versions(folder: Path, weights: str) -> None:
+    """Have two versions of a model made of the same weights; the second takes smaller pictures."""
+    for version, side in (("1.0.0", "224"), ("1.1.0", "96")):
+        model = f"mobilenet_v2@{version}"
+        sizes = {"input_resize": side, "input_crop": side}
+        with run_server(folder, weights=weights, model=model, model_name="photos", **sizes):
+            pass
+
+
+def take_comparison(page: Page, url: str) -> None:
+    """Take the page with both versions' answers to the same picture."""
+    open_page(page, url, "light", DESKTOP)
+    page.try_sample(1)
+    page.wait_until_shown("#agreement")
+    take(page, "page-comparison", DESKTOP)
 
 
 def take_all(page: Page, url: str, seven: Path) -> None:
@@ -70,7 +97,7 @@ def open_page(page: Page, url: str, scheme: str, size: tuple[int, int]) -> None:
     """Open the page without animations in a window of that size."""
     page.resize(*size, is_phone=size == PHONE, scale=1.5)
     page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
-    page.open(url)
+    page.driver.get(url)
 
 
 def take(page: Page, name: str, size: tuple[int, int]) -> None:

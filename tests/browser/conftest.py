@@ -67,6 +67,50 @@ def modelless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="package")
+def numerals(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """A models directory with two versions of one model: the second takes threes for fives."""
+    root = tmp_path_factory.mktemp("numerals")
+    names = (digits / "labels.txt").read_text("utf-8").split()
+    swapped = [{"three": "five", "five": "three"}.get(one, one) for one in names]
+    for version, labels in (("1", names), ("2", swapped)):
+        folder = root / "numerals" / version
+        _with_labels(digits, folder, labels, name="numerals", version=version)
+    return root
+
+
+@pytest.fixture
+def several(numerals: Path, several_models: LiveServer) -> LiveServer:
+    """The service with two versions of a model, both ready, and open to all."""
+    loaded = several_models.request("POST", "/models/numerals/versions/2/load?wait_s=60")
+    assert loaded.status == 202, loaded.body
+    return several_models
+
+
+@pytest.fixture(scope="package")
+def several_models(
+    tmp_path_factory: pytest.TempPathFactory, numerals: Path
+) -> Iterator[LiveServer]:
+    """The service with one version of a model; another one can be loaded."""
+    folder = tmp_path_factory.mktemp("several")
+    with run_server(folder, model="numerals@1", models_dir=str(numerals)) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def limited(tmp_path_factory: pytest.TempPathFactory, numerals: Path) -> Iterator[LiveServer]:
+    """The service with two models, a key and a rate limit."""
+    with run_server(
+        tmp_path_factory.mktemp("limited"),
+        model="numerals@1",
+        models="numerals@2",
+        models_dir=str(numerals),
+        api_keys=hashlib.sha256(KEY.encode()).hexdigest(),
+        rate_limit="1/hour",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def imagenet(tmp_path_factory: pytest.TempPathFactory, real_weights: Path) -> Iterator[LiveServer]:
     """The service with MobileNetV2's real weights."""
     with run_server(tmp_path_factory.mktemp("imagenet"), weights=str(real_weights)) as running:
@@ -117,14 +161,14 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         return script.read().decode()
 
 
-def _with_labels(bundle: Path, folder: Path, labels: list[str]) -> Path:
-    """Copy a bundle, and give its classes other names."""
+def _with_labels(bundle: Path, folder: Path, labels: list[str], **changes: str) -> Path:
+    """Copy a bundle, and give its classes other names; `changes` are those of its manifest."""
     shutil.copytree(bundle, folder)
     text = "\n".join(labels) + "\n"
     (folder / "labels.txt").write_text(text)
     manifest = json.loads((folder / "bundle.json").read_text())
     manifest["files"]["labels.txt"] = hashlib.sha256(text.encode()).hexdigest()
-    (folder / "bundle.json").write_text(json.dumps(manifest))
+    (folder / "bundle.json").write_text(json.dumps(manifest | changes))
     return folder
 
 

@@ -65,6 +65,24 @@ def test_an_answer_fits_too(
     assert page.content_width() == width
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_comparison_fits_too(several: LiveServer, page: Page, width: int, height: int) -> None:
+    """So it is with two answers and the lists of models, and with names of 64 letters."""
+    page.resize(width, height, is_phone=width < 500)
+    page.driver.get(f"{several.url}/?compare=numerals@2")
+    page.wait_until_shown("#picker")
+    page.try_sample()
+    page.wait_until_shown("#agreement")
+    page.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert [word for word in page.run(_BROKEN) if not re.fullmatch("[0-9a-f]{32,}", word)] == []
+    page.run(
+        "for (const one of document.querySelectorAll('.who')) one.textContent = 'x'.repeat(64)"
+    )
+    page.run("document.querySelector('#agreement').textContent = 'x'.repeat(64)")
+    page.run("document.querySelector('#chosen option').text = 'x'.repeat(64)")
+    assert page.content_width() == width
+
+
 @pytest.mark.parametrize("width", [320, 360])
 def test_a_stand_in_on_a_phone_fits(guarded: LiveServer, page: Page, width: int) -> None:
     """The banner and the key's field are as wide as the phone."""
@@ -177,6 +195,29 @@ def test_axe_finds_no_barrier(
     page.wait_until_shown("#failure")
     for hidden in ("key-form", "key-set", "again-line"):
         page.run("document.getElementById(arguments[0]).hidden = false", hidden)
+    assert page.driver.execute_async_script(_CHECK) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier_in_a_comparison(
+    several: LiveServer, page: Page, digits: Path, tmp_path: Path, axe: str, scheme: str
+) -> None:
+    """With two answers, and with a failure in one column and a word on why in the other."""
+    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    page.driver.get(f"{several.url}/?compare=numerals@2")
+    page.wait_until_shown("#picker")
+    page.run(axe)
+    assert page.driver.execute_async_script(_CHECK) == []
+    page.pick(digits / "sample-eight.png")
+    page.wait_until_shown("#agreement")
+    page.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.driver.execute_async_script(_CHECK) == []
+    text = tmp_path / "text.txt"
+    text.write_text("no picture")
+    page.pick(text)
+    page.wait_until_shown("#failure")
+    page.wait_until_shown("#progress-2")
+    assert page.text("#progress-2") == "Not asked, because the other model gave no answer."
     assert page.driver.execute_async_script(_CHECK) == []
 
 

@@ -7,35 +7,36 @@ import { number, percent } from './words.js';
 // is counted from there: with 1,000 classes it is 30%, with 10 it is 37%, with 2 it is 65%.
 const SURE_FROM = 0.3;
 
-const $ = (id) => document.getElementById(id);
-
 /** Tell whether the best class stands out enough; `count` is how many classes the model has. */
 export function isSure(confidence, count) {
   const guess = count > 1 ? 1 / count : 0;
   return (confidence - guess) / (1 - guess) >= SURE_FROM;
 }
 
-/** Show the classes, and below them all others together, so that the bars add up. */
-export function showClasses(predictions, count) {
+/**
+ * Show the classes, and below them all others together, so that the bars add up. `at` finds the
+ * elements of the column that they are for.
+ */
+export function showClasses(at, predictions, count) {
   const sure = isSure(predictions[0].confidence, count);
-  $('result').className = sure ? 'sure' : 'unsure';
-  $('verdict').textContent = sure ? 'Most likely classes' : 'Not sure';
-  $('doubt').textContent = 'No class stands out. These are the most likely ones:';
-  $('doubt').hidden = sure;
-  $('classes').replaceChildren(...predictions.map((one) => {
+  at('result').className = sure ? 'sure' : 'unsure';
+  at('verdict').textContent = sure ? 'Most likely classes' : 'Not sure';
+  at('doubt').textContent = 'No class stands out. These are the most likely ones:';
+  at('doubt').hidden = sure;
+  at('classes').replaceChildren(...predictions.map((one) => {
     const row = document.createElement('li');
     row.append(...cells(one.class_name, one.confidence));
     return row;
   }));
-  showOthers(predictions, count);
+  showOthers(at('others'), predictions, count);
   return sure;
 }
 
-function showOthers(predictions, count) {
+function showOthers(others, predictions, count) {
   const left = count - predictions.length;
   const share = 1 - predictions.reduce((sum, one) => sum + one.confidence, 0);
-  $('others').replaceChildren(...cells(named(left), share));
-  $('others').hidden = count > 0 && left <= 0;
+  others.replaceChildren(...cells(named(left), share));
+  others.hidden = count > 0 && left <= 0;
 }
 
 function named(left) {

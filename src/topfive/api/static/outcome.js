@@ -1,106 +1,150 @@
-/** Shows what became of one picture. Words from the server only ever become text. */
+/** Shows what became of a picture with one model. Words from the server only ever become text. */
 
 import { make, showClasses } from './classes.js';
 import { isShown, renewModel, shownModel } from './model.js';
-import { milliseconds, percent, seconds, sizeOf } from './words.js';
+import { listedModel, referenceOf } from './picker.js';
+import { milliseconds, percent, seconds } from './words.js';
 
 const STEPS = ['queue', 'decode', 'inference'];
 
-const $ = (id) => document.getElementById(id);
-const shown = { url: '', countdown: 0 };
+/** A column for one model's answer; the ids of its elements end in `suffix`. */
+export class Column {
+  #suffix;
+  #countdown = 0;
+  /** The reference of the model that answers here; empty: none is named. */
+  reference = '';
+  /** Whether nothing more is to be asked: an answer is there, or a failure. */
+  isDone = false;
+  /** What is compared of the answer: `{ who, best, isSure }`; null without one. */
+  answer = null;
 
-/** Show the picture itself, as the browser reads it. */
-export function showPreview(file) {
-  if (shown.url) URL.revokeObjectURL(shown.url);
-  shown.url = URL.createObjectURL(file);
-  showImage(true);
-  $('preview-image').src = shown.url;
-  $('preview-caption').textContent = `${file.name || 'Pasted picture'}, ${sizeOf(file)}`;
-  $('preview').hidden = false;
-}
+  constructor(suffix = '') {
+    this.#suffix = suffix;
+  }
 
-// An error is a format that the browser does not show, such as TIFF.
-$('preview-image').addEventListener('error', () => showImage(false));
+  at = (id) => document.getElementById(`${id}${this.#suffix}`);
 
-function showImage(isShown) {
-  $('preview-image').hidden = !isShown;
-  $('outcome').classList.toggle('hidden-picture', !isShown);
-}
+  /** Make it the column of a model; another model's answer is forgotten. */
+  assign(reference) {
+    if (reference !== this.reference) this.forget();
+    this.reference = reference;
+    write(this.at('who'), this.answer?.who ?? (reference || 'Default'));
+  }
 
-$('preview-image').addEventListener('load', ({ target }) => {
-  // Small pictures, such as a digit, fill the width; large ones never grow over their own size.
-  $('preview').classList.toggle('small', target.naturalWidth < 480);
-});
+  /** Forget what is shown: the model is to be asked, again or for another picture. */
+  forget() {
+    this.isDone = false;
+    this.answer = null;
+  }
 
-/** Show words in place of an answer: what goes on, or what is missing. */
-export function showProgress(words) {
-  clear();
-  $('progress').classList.remove('unseen');
-  say($('progress'), words);
-  keepHeadInView();
-}
+  /** Show words in place of an answer: what goes on, or what is missing. */
+  showProgress(words) {
+    this.#clear();
+    this.at('progress').classList.remove('unseen');
+    say(this.at('progress'), words);
+    this.#keepHeadInView();
+  }
 
-/** Show a failure; with `again` it may be tried again, after `waitS` seconds. */
-export function showFailure({ title, detail = '', more = '' }, { again = false, waitS = 0 } = {}) {
-  clear();
-  const rest = detail.startsWith(title) ? detail.slice(title.length) : detail;
-  const wait = again && waitS > 0 ? `Wait ${seconds(waitS)}.` : '';
-  $('failure-title').textContent = title;
-  say($('failure-detail'), `${rest.trim()} ${wait}`.trim());
-  say($('failure-more'), more);
-  $('failure').hidden = false;
-  $('again-line').hidden = !again;
-  countDown(again ? waitS : 0);
-  keepHeadInView();
-}
+  /** Show a failure; with `again` it may be tried again, after `waitS` seconds. */
+  showFailure({ title, detail = '', more = '' }, { again = false, waitS = 0 } = {}) {
+    this.#clear();
+    this.isDone = true;
+    const rest = detail.startsWith(title) ? detail.slice(title.length) : detail;
+    const wait = again && waitS > 0 ? `Wait ${seconds(waitS)}.` : '';
+    this.at('failure-title').textContent = title;
+    say(this.at('failure-detail'), `${rest.trim()} ${wait}`.trim());
+    say(this.at('failure-more'), more);
+    this.at('failure').hidden = false;
+    this.at('again-line').hidden = !again;
+    this.#countDown(again ? waitS : 0);
+    this.#keepHeadInView();
+  }
 
-/** Show the classes, who answered and where the time went. */
-export async function showResult(body, file, elapsedMs, isCurrent) {
-  if (!isShown(body.model)) await renewModel().catch(() => {});
-  if (!isCurrent()) return;
-  clear();
-  const model = isShown(body.model) ? shownModel() : { readable: body.model.name, classes: 0 };
-  const sure = showClasses(body.predictions, model.classes);
-  const most = body.predictions.map(spoken).join(', ');
-  $('progress').classList.add('unseen'); // heard, and seen below
-  say($('progress'), `${sure ? 'The' : 'Not sure. The'} most likely classes: ${most}.`);
-  showModel(body, model);
-  showTiming(body.timing_ms, elapsedMs);
-  $('raw').textContent = JSON.stringify(body, null, 2);
-  const { format, width, height } = body.image;
-  $('preview-caption').textContent = `${format}, ${width} × ${height} pixels, ${sizeOf(file)}`;
-  $('result').hidden = false;
-  keepHeadInView();
+  /** Show the classes, who answered and where the time went. */
+  async showResult({ body, elapsedMs }, isCurrent) {
+    const model = await this.#modelOf(body.model);
+    if (!isCurrent()) return;
+    this.#clear();
+    this.isDone = true;
+    const isSure = showClasses(this.at, body.predictions, model.classes);
+    this.answer = { who: referenceOf(body.model), best: body.predictions[0].class_name, isSure };
+    write(this.at('who'), this.answer.who);
+    this.#sayAloud(body.predictions);
+    this.#showModel(body, model);
+    this.#showTiming(body.timing_ms, elapsedMs);
+    this.at('raw').textContent = JSON.stringify(body, null, 2);
+    this.at('result').hidden = false;
+    this.#keepHeadInView();
+  }
+
+  /** The model that answered; the page's own head is renewed where another one serves by now. */
+  async #modelOf(answered) {
+    if (!this.reference && !isShown(answered)) await renewModel().catch(() => {});
+    const listed = listedModel(answered);
+    if (listed) return { readable: referenceOf(answered), classes: listed.num_classes };
+    return isShown(answered) ? shownModel() : { readable: answered.name, classes: 0 };
+  }
+
+  #sayAloud(predictions) {
+    const { who, isSure } = this.answer;
+    const most = predictions.map(spoken).join(', ');
+    const words = `${isSure ? 'The' : 'Not sure. The'} most likely classes: ${most}.`;
+    this.#announce(this.at('who').offsetHeight > 0 ? `${who}: ${words}` : words);
+  }
+
+  #showModel(body, model) {
+    const { name, version } = body.model;
+    write(this.at('by-name'), model.readable);
+    this.at('by-name').title = model.tooltip ?? `${name}, version ${version}`;
+    const isStandIn = body.degraded ?? model.isStandIn ?? false;
+    const { desired } = shownModel();
+    const words = `This answer is from ${model.readable}, which stands in for ${desired}.`;
+    say(this.at('stand-in'), isStandIn ? words : '');
+  }
+
+  #showTiming(timing, elapsedMs) {
+    const parts = STEPS.map((step) => segment(step, timing[step] / timing.total));
+    const pairs = [...STEPS, 'total'].map((step) => timed(step, timing[step]));
+    this.at('times-title').textContent = `Took ${milliseconds(timing.total)}`;
+    this.at('split').replaceChildren(...parts);
+    this.at('timing').replaceChildren(...pairs);
+    this.at('elapsed').textContent = `${milliseconds(elapsedMs)} with the way there and back.`;
+  }
+
+  #countDown(waitS) {
+    const button = this.at('again');
+    const end = performance.now() + waitS * 1000;
+    const tick = () => {
+      const left = Math.ceil((end - performance.now()) / 1000);
+      button.disabled = left > 0;
+      button.textContent = left > 0 ? `Try again in ${seconds(left)}` : 'Try again';
+      if (left > 0) return;
+      clearInterval(this.#countdown);
+      if (waitS > 0) this.#announce('You can try again now.');
+    };
+    this.#countdown = setInterval(tick, 250);
+    tick();
+  }
+
+  /** Tell it to a screen reader; the eyes see it elsewhere. */
+  #announce(words) {
+    this.at('progress').classList.add('unseen');
+    say(this.at('progress'), words);
+  }
+
+  #clear() {
+    clearInterval(this.#countdown);
+    say(this.at('progress'), '');
+    for (const id of ['failure', 'again-line', 'result']) this.at(id).hidden = true;
+  }
+
+  /** The first answer stands near the top: from there, neither it nor the page's head is cut off. */
+  #keepHeadInView() {
+    if (!this.#suffix) scrollTo({ top: 0 });
+  }
 }
 
 const spoken = ({ class_name: name, confidence }) => `${name} ${percent(confidence)}`;
-
-/** The answer stands near the top: from there, neither it nor the head of the page is cut off. */
-const keepHeadInView = () => scrollTo({ top: 0 });
-
-function clear() {
-  clearInterval(shown.countdown);
-  say($('progress'), '');
-  for (const id of ['failure', 'again-line', 'result']) $(id).hidden = true;
-  $('outcome').hidden = false;
-}
-
-function showModel(body, model) {
-  $('by-name').textContent = model.readable;
-  $('by-name').title = model.tooltip ?? `${body.model.name}, version ${body.model.version}`;
-  const isStandIn = body.degraded ?? model.isStandIn ?? false;
-  const words = `This answer is from ${model.readable}, which stands in for ${shownModel().desired}.`;
-  say($('stand-in'), isStandIn ? words : '');
-}
-
-function showTiming(timing, elapsedMs) {
-  $('times-title').textContent = `Took ${milliseconds(timing.total)}`;
-  $('split').replaceChildren(...STEPS.map((step) => segment(step, timing[step] / timing.total)));
-  $('timing').replaceChildren(
-    ...[...STEPS, 'total'].map((step) => timed(step, timing[step])),
-  );
-  $('elapsed').textContent = `${milliseconds(elapsedMs)} with the way there and back.`;
-}
 
 function segment(step, share) {
   const part = make('div', step);
@@ -114,29 +158,14 @@ function timed(step, value) {
   return pair;
 }
 
-function countDown(waitS) {
-  const button = $('again');
-  const end = performance.now() + waitS * 1000;
-  const tick = () => {
-    const left = Math.ceil((end - performance.now()) / 1000);
-    button.disabled = left > 0;
-    button.textContent = left > 0 ? `Try again in ${seconds(left)}` : 'Try again';
-    if (left > 0) return;
-    clearInterval(shown.countdown);
-    if (waitS > 0) announce('You can try again now.');
-  };
-  shown.countdown = setInterval(tick, 250);
-  tick();
-}
-
-/** Tell it to a screen reader; the eyes see the button change. */
-function announce(words) {
-  $('progress').classList.add('unseen');
-  say($('progress'), words);
-}
-
 /** Set an element's text; without any it is not shown. */
-function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+export function say(element, text) {
+  if (element.textContent !== text) write(element, text);
   element.hidden = text === '';
+}
+
+/** Write a text whose references of models may go on in the next line, at their version. */
+function write(element, text) {
+  const [before, ...versions] = text.split('@');
+  element.replaceChildren(before, ...versions.flatMap((one) => [make('wbr'), `@${one}`]));
 }

@@ -1,110 +1,40 @@
-/** Takes a picture by choice, camera, drop or paste, sends it, and has the answer shown. */
+/** Takes a picture by choice, camera, drop or paste, and has the chosen models asked about it. */
 
+import { answer, begin, forget, forgetColumnOf, forgetFailures, showFailure } from './answering.js';
 import './copy.js';
-import { askForKey, isHeld, isMissing, keyHeader, whenGiven } from './key.js';
+import { whenGiven } from './key.js';
 import { checkHealth } from './model.js';
-import { showFailure, showPreview, showProgress, showResult } from './outcome.js';
-import './snippets.js';
-import { isTooLarge, problemOfStatus, retryAfterS, sizeAndLimit } from './words.js';
+import { choice, queryOf, renewModels, whenChosen } from './picker.js';
+import { showPreview } from './preview.js';
+import { writeCode } from './snippets.js';
 
 const $ = (id) => document.getElementById(id);
-const mostMb = Number(document.querySelector('main').dataset.maxUploadMb);
 
-// The picture shown, and the request in flight.
-const now = { picture: null, running: null };
-
-// Sending
-
-async function send(file, note = '') {
-  const controller = begin();
-  const isCurrent = () => !controller.signal.aborted;
-  showProgress(`${note}Looking at the picture …`);
-  const started = performance.now();
-  try {
-    const response = await fetch('predict', { ...upload(file), signal: controller.signal });
-    const body = await jsonOf(response);
-    if (!isCurrent()) return;
-    if (response.ok && Array.isArray(body?.predictions)) {
-      await showResult(body, file, performance.now() - started, isCurrent);
-    } else {
-      onProblem(response, body, file);
-    }
-  } catch {
-    if (isCurrent()) onNoAnswer(file);
-  } finally {
-    if (now.running === controller) now.running = null;
-  }
-}
-
-/** Give up what is under way, if anything, and make the next request's controller. */
-function begin() {
-  now.running?.abort();
-  now.running = new AbortController();
-  return now.running;
-}
-
-function upload(file) {
-  const body = new FormData();
-  body.append('file', file, file.name || 'picture');
-  return { method: 'POST', body, headers: { Accept: 'application/json', ...keyHeader() } };
-}
-
-async function jsonOf(response) {
-  try {
-    return await response.json();
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error; // the connection closed halfway, or the request was aborted
-  }
-}
-
-function onProblem(response, body, file) {
-  const isProblem = typeof body?.title === 'string' && typeof body.detail === 'string';
-  const { title, detail } = isProblem ? body : problemOfStatus(response.status);
-  const isLarge = isProblem ? body.code === 'file_too_large' : response.status === 413;
-  const more = isProblem ? `Code ${body.code}, request ${body.request_id}` : '';
-  const words = isLarge ? `${detail} ${sizeAndLimit(file, mostMb)}`.trim() : detail;
-  const again = [408, 429].includes(response.status) || response.status >= 500;
-  const waitS = retryAfterS(response.headers.get('Retry-After'));
-  showFailure({ title, detail: wordsForPage(response.status, words, waitS), more }, { again, waitS });
-  if ([401, 403].includes(response.status)) askForKey();
-  if (response.status >= 500) checkHealth();
-}
-
-/** Words about headers are for programs: here is a field for the key, and a clock. */
-function wordsForPage(status, detail, waitS) {
-  if (status === 401) return isHeld() ? 'The key you gave is not accepted.' : 'Type it in above.';
-  return status === 429 && waitS > 0 ? '' : detail;
-}
-
-function onNoAnswer(file) {
-  const isLarge = isTooLarge(file, mostMb);
-  const detail = isLarge
-    ? `Most likely the picture is too large. ${sizeAndLimit(file, mostMb)}`
-    : 'The service cannot be reached, or it closed the connection.';
-  showFailure({ title: 'No answer came.', detail }, { again: !isLarge });
-  checkHealth();
-}
+// The picture shown.
+const now = { picture: null };
 
 // Taking a picture
 
 async function take(files) {
   const [file] = files;
   if (!file) return;
-  begin();
   now.picture = file;
+  forget();
   document.body.classList.add('taken');
   showPreview(file);
+  await ask(files.length > 1 ? `Only the first of ${files.length} files is used. ` : '');
+}
+
+/** Have the picture looked at by each chosen model that has not answered yet. */
+async function ask(note = '') {
+  const file = now.picture;
+  begin();
   const isReadable = await canBeRead(file);
   if (now.picture !== file) return;
-  if (!isReadable) {
+  if (isReadable) await answer(file, note);
+  else {
     const detail = 'It is a folder, or the file is gone. Choose a picture file.';
     showFailure({ title: 'This cannot be read.', detail });
-  } else if (isMissing()) {
-    showProgress('Type in your API key above. Then this picture is sent.');
-    askForKey();
-  } else {
-    await send(file, files.length > 1 ? `Only the first of ${files.length} files is used. ` : '');
   }
 }
 
@@ -149,15 +79,18 @@ $('drop').addEventListener('click', ({ target }) => {
   if (button) takeSample(button.dataset);
 });
 
-$('again').addEventListener('click', () => {
+$('outcome').addEventListener('click', ({ target }) => {
+  if (!forgetColumnOf(target)) return;
   $('outcome').focus({ preventScroll: true }); // the button goes away
-  take([now.picture]);
+  ask();
 });
 
 whenGiven(() => {
+  renewModels();
   if (!now.picture) return $('file').focus();
   $('outcome').focus({ preventScroll: true }); // the field goes away
-  return take([now.picture]);
+  forgetFailures();
+  return ask();
 });
 
 document.addEventListener('paste', (event) => {
@@ -186,8 +119,23 @@ document.addEventListener('drop', (event) => {
   take([...event.dataTransfer.files]);
 });
 
+// Choosing models
+
+whenChosen((isByHand) => {
+  writeCode(queryOf(choice()[0]));
+  if (isByHand && now.picture) ask();
+});
+
+// Models may have come and gone while another page was looked at.
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) renewModels();
+});
+renewModels();
+
 // The server's page is up to date; one that the browser kept for the Back button is not.
 addEventListener('pageshow', ({ persisted }) => {
-  if (persisted) checkHealth();
+  if (!persisted) return;
+  checkHealth();
+  renewModels();
 });
 if ($('model').dataset.status !== 'healthy') checkHealth();

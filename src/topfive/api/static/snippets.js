@@ -1,9 +1,12 @@
-/** The tabs with code, as ARIA's pattern says: arrow keys, Home and End move between them. */
+/** The tabs with code, as ARIA's pattern says (arrow keys, Home, End), and what the code says. */
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 const ENDS = { Home: 0, End: -1 };
 
 const tabs = [...document.querySelectorAll('[role=tab]')];
+const codes = [...document.querySelectorAll('[data-predict-url]')].map((element) => ({
+  element, text: element.textContent,
+}));
 
 function show(tab) {
   for (const one of tabs) {
@@ -25,11 +28,16 @@ function move(event) {
   next.focus();
 }
 
-/** Name the service as this page knows it: a proxy in between may have told the server less. */
-function nameService() {
-  for (const code of document.querySelectorAll('[data-predict-url]')) {
-    const address = new URL('predict', document.baseURI).href;
-    code.textContent = code.textContent.replace(code.dataset.predictUrl, address);
+/**
+ * Name the service as this page knows it: a proxy in between may have told the server less. The
+ * query names the chosen model; a shell would take its `&` for a command's end.
+ */
+export function writeCode(query = '') {
+  const address = new URL(`predict${query}`, document.baseURI).href;
+  for (const { element, text } of codes) {
+    const isQuoted = query && element.id === 'curl';
+    const words = isQuoted ? `'${address}'` : address;
+    element.textContent = text.replace(element.dataset.predictUrl, () => words);
   }
 }
 
@@ -37,4 +45,4 @@ for (const tab of tabs) {
   tab.addEventListener('click', () => show(tab));
   tab.addEventListener('keydown', move);
 }
-nameService();
+writeCode();
