@@ -14,6 +14,7 @@ from tests.unit.fake_orders import FIRST, FakeOrders
 from topfive.api import App, create_app
 from topfive.errors import ModelBusy, ModelRefused
 from topfive.models import RollbackView, RouteView, ShadowView, TargetView, WorkerView
+from topfive.service.no_orders import NoModelOrders
 from topfive.settings import parse_settings
 
 VERSION_2 = "/models/flowers/versions/2"
@@ -393,6 +394,7 @@ def test_a_trusted_proxy_makes_nobody_local() -> None:
 def test_a_service_without_orders_tells_of_no_models() -> None:
     """The stand-in knows no models and refuses orders, in words."""
     app = open_app()
+    app.service.take_orders_with(NoModelOrders())
     client = app.test_client()
     assert client.get("/models").json["models"] == []
     assert client.get("/models/flowers").json["code"] == "model_not_found"
