@@ -23,7 +23,6 @@ from uploads import DEFAULT_PHOTOS, DEFAULT_WEIGHTS, REPOSITORY, ask_json
 
 CLIENTS = 10
 REST_S = 1.5
-CALM_S = 15.0
 MIB = 1024**2
 
 
@@ -68,10 +67,12 @@ def own_memory_mib(server: Server) -> float:
     return total / MIB
 
 
-def swap_again_and_again(server: Server, model: tuple[str, str, str], swaps: int) -> Course:
+def swap_again_and_again(
+    server: Server, model: tuple[str, str, str], swaps: int, calm_s: float
+) -> Course:
     """Rest, swap so often with a rest after each, and rest again."""
     course, (name, *versions) = Course(), model
-    time.sleep(CALM_S)
+    time.sleep(calm_s)
     course.before_mib = own_memory_mib(server)
     for version in islice(cycle(reversed(versions)), swaps):
         began_s = time.perf_counter()
@@ -79,20 +80,20 @@ def swap_again_and_again(server: Server, model: tuple[str, str, str], swaps: int
         course.spans_s.append((began_s, time.perf_counter()))
         course.most_mib = max(course.most_mib, own_memory_mib(server))
         time.sleep(REST_S)
-    time.sleep(CALM_S)
+    time.sleep(calm_s)
     course.after_mib = own_memory_mib(server)
     return course
 
 
-def measure(materials: Materials, model: str, swaps: int) -> list[str]:
+def measure(materials: Materials, model: str, swaps: int, calm_s: float) -> list[str]:
     """Swap under load; returns lines of a table."""
     with materials.serving(model, {"TOPFIVE_MODEL": model}) as server:
         found = second_version(materials.folder / "models")
         told = describe(server)
-        limits = LoopLimits(CLIENTS, 1_000_000, 2 * CALM_S + swaps * 60, 60.0)
+        limits = LoopLimits(CLIENTS, 1_000_000, 2 * calm_s + swaps * 60, 60.0)
         loop = ClosedLoop(server.address, materials.requests(server.address), limits)
         with ThreadPoolExecutor(1) as pool:
-            swapping = pool.submit(swap_again_and_again, server, found, swaps)
+            swapping = pool.submit(swap_again_and_again, server, found, swaps, calm_s)
             swapping.add_done_callback(lambda _: loop.stop())
             seen = loop.run()
             course = swapping.result()
@@ -126,13 +127,18 @@ def _table(seen: LoopResult, course: Course) -> list[str]:
     ]
     failed = dict(seen.errors) or 0
     lines.append(f"| all | {len(seen.latencies_ms)} | {failed} | | | |")
-    ratio = percentile(parts["during"], 99) / percentile(parts["before"], 99)
-    took = f"{took_s[len(took_s) // 2]:.2f} s (at most {took_s[-1]:.2f} s)"
-    return [
-        *lines,
-        "",
-        f"p99 during is {ratio:.2f} times that before. {len(took_s)} swaps took {took} each.",
-    ]
+    return [*lines, "", _ratios(parts, took_s)]
+
+
+def _ratios(parts: dict[str, list[float]], took_s: list[float]) -> str:
+    during, before, between = (
+        percentile(parts[name], 99) for name in ("during", "before", "between")
+    )
+    return (
+        f"p99 during: {during / before:.2f} times that before, {during / between:.2f} times that "
+        f"between. {len(took_s)} swaps took {took_s[len(took_s) // 2]:.2f} s each, at most "
+        f"{took_s[-1]:.2f} s."
+    )
 
 
 def _memory(course: Course, model_mib: float) -> list[str]:
@@ -153,6 +159,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, default=DEFAULT_PHOTOS)
     parser.add_argument("--model", default="mobilenet_v2")
     parser.add_argument("--swaps", type=int, default=20)
+    parser.add_argument("--calm-s", type=float, default=15.0, help="before and after the swaps")
     parser.add_argument("--script", type=Path, default=REPOSITORY / ".venv/bin/topfive")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -161,7 +168,7 @@ def main() -> None:
             given.script, Path(given.weights).resolve(), given.photos, given.photos,
             Path(folder), Extent(),
         )  # fmt: skip
-        lines = measure(materials, given.model, given.swaps)
+        lines = measure(materials, given.model, given.swaps, given.calm_s)
     print("\n".join(lines))
     if given.out:
         given.out.write_text("\n".join(lines) + "\n", "utf-8")

@@ -39,7 +39,7 @@ from topfive.service.model_views import Outlook
 Used = TypeVar("Used", TargetView, ShadowView)
 
 DEFAULT_ALIAS = "default"
-_LOOK_EVERY_S = 0.05
+_LOOK_EVERY_S = 0.1
 _RETRY_AFTER_S = 5
 
 
