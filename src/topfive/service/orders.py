@@ -30,6 +30,7 @@ from topfive.registry.follower import Follower
 from topfive.registry.refusals import explain_refusal
 from topfive.registry.registry import Registry
 from topfive.registry.reports import Reports
+from topfive.registry.routes import DEFAULT_ALIAS, check_alias, check_route
 from topfive.registry.settling import is_settled
 from topfive.registry.state import Change, DesiredState, routed_versions, unnamed_models
 from topfive.registry.state_stores import StateStore, Step, newest
@@ -38,7 +39,6 @@ from topfive.service.model_views import Outlook
 
 Used = TypeVar("Used", TargetView, ShadowView)
 
-DEFAULT_ALIAS = "default"
 _LOOK_EVERY_S = 0.1
 _RETRY_AFTER_S = 5
 
@@ -128,6 +128,9 @@ class Orders:
             shadow=self._exact(route.shadow) if route.shadow else None,
             rolled_back=(),
         )
+        with _as_parameter("route"):
+            check_alias(alias)
+            check_route(exact)
         routes = {alias: exact}
         change = Change(activates=self._unloaded_meanings(routes), routes=routes)
         for ref in change.needs:

@@ -272,6 +272,21 @@ def test_a_route_to_what_is_not_there_is_refused(one):
     assert one.store.state.generation == 0
 
 
+@pytest.mark.parametrize(
+    ("alias", "targets", "told"),
+    [
+        ("default", (TargetView("flowers", "2", 1), TargetView("flowers", "latest", 1)), "twice"),
+        ("default", (TargetView("flowers", "2", 0),), "no target has a weight above 0"),
+        ("../other", (TargetView("flowers", "2", 1),), "cannot be an alias"),
+    ],
+)
+def test_a_route_that_makes_no_sense_is_a_wrong_parameter(one, alias, targets, told):
+    """Also where only its exact versions show it."""
+    with pytest.raises(InvalidParameter, match=told):
+        one.orders.set_route(alias, RouteView(targets))
+    assert one.store.state.generation == 0
+
+
 def test_a_route_can_be_changed_at_once(one):
     """For targets that every worker has; a change that changes nothing makes no generation."""
     half = RouteView((TargetView("flowers", None, 2),))
