@@ -199,11 +199,11 @@ def test_there_is_time_to_drain(rendered: list[Resource]) -> None:
 
 
 def test_limits_give_the_workers_that_the_documents_name(rendered: list[Resource]) -> None:
-    """2 CPUs and 2 GiB make 2 workers x 2 slots; 1 CPU and 1 GiB make 1 x 1."""
+    """2 CPUs and 2 GiB make 2 workers of 1 slot; 1 CPU and 1 GiB make 1 of 1."""
     pod = topfive_pod(rendered)
     cpus = int(pod["containers"][0]["resources"]["limits"]["cpu"])
     sizing = sizing_of(pod)
-    assert (sizing.workers, sizing.slots) == (cpus, cpus)
+    assert (sizing.workers, sizing.slots) == (cpus, 1)
     assert "memory allows no more" not in sizing.reason
 
 

@@ -49,10 +49,14 @@ class _Run:
 
 
 class ConcurrencyLimiter:
-    """Lets `slots` pieces of work run at once and `queue` more wait, in the order they came."""
+    """Lets `slots` pieces of work run at once and `queue` more wait, in the order they came.
 
-    def __init__(self, slots: int, queue: int) -> None:
+    `spare` more may run where whoever hands them out lets them: beside some that take long.
+    """
+
+    def __init__(self, slots: int, queue: int, spare: int = 0) -> None:
         self._slots = slots
+        self._most = slots + spare
         self._capacity = slots + queue
         self._lock = Lock()
         self._waiting: deque[Event] = deque()
@@ -108,7 +112,7 @@ class ConcurrencyLimiter:
 
     def _enter(self, deadline: Deadline) -> None:
         with self._lock:
-            if self._working < self._slots and deadline.remaining_s > 0:
+            if self._working < self._most and deadline.remaining_s > 0:
                 self._working += 1
                 return
             turn = Event()

@@ -61,9 +61,14 @@ class Sizing:
     model_bytes: int = LEAST_MODEL_BYTES
 
     @property
+    def spare_slots(self) -> int:
+        """How many more may be at work while others take long."""
+        return self.slots
+
+    @property
     def threads(self) -> int:
         """How many threads of a worker may be answering at once."""
-        return self.slots + STREAM_THREADS + OTHER_THREADS + PROBE_THREADS
+        return self.slots + self.spare_slots + STREAM_THREADS + OTHER_THREADS + PROBE_THREADS
 
 
 def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:

@@ -24,17 +24,48 @@ from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upl
 SMALL_BYTES = 64 * 1024
 
 
-class Lane:
-    """Requests of one kind: `limit` at work at once, the others in the order they came."""
+# Most pictures take a hundredth of this, the slowest on a slow core twice as long.
+LONG_WORK_S = 1.0
 
-    def __init__(self, limit: int) -> None:
+
+class Lane:
+    """Requests of one kind: `limit` at work at once, the others in the order they came.
+
+    Work that takes long makes way for another request, for up to `spare` of them: those behind a
+    huge picture, or one that is stuck, need not wait for its end.
+    """
+
+    def __init__(self, limit: int, spare: int = 0) -> None:
         self.limit = limit
-        self.working = 0
+        self.spare = spare
         self.waiting: deque[Upload] = deque()
+        self._began_s: dict[Upload, float] = {}
+        self._long: set[Upload] = set()
+
+    @property
+    def working(self) -> int:
+        """How many are at work."""
+        return len(self._began_s)
 
     def is_ready(self) -> bool:
         """Tell whether a thread may have one that waits."""
-        return bool(self.waiting) and self.working < self.limit
+        return bool(self.waiting) and self.working < self.limit + min(len(self._long), self.spare)
+
+    def start(self, now_s: float) -> Upload:
+        """Put the one that waits longest to work."""
+        upload = self.waiting.popleft()
+        self._began_s[upload] = now_s
+        return upload
+
+    def finish(self, upload: Upload) -> None:
+        """Note that one is no longer at work."""
+        del self._began_s[upload]
+        self._long.discard(upload)
+
+    def note_long_work(self, now_s: float) -> None:
+        """Note which have been at work for long."""
+        began_s = self._began_s.items()
+        self._long = {one for one, at_s in began_s if now_s - at_s >= LONG_WORK_S}
 
 
 class UploadScheduler:
@@ -49,7 +80,8 @@ class UploadScheduler:
         self._uploads: dict[Upload, None] = {}
         self._streaming: set[Upload] = set()
         self._closing = 0
-        self._predictions = Lane(limits.slots)
+        self._ticked_s = 0.0
+        self._predictions = Lane(limits.slots, limits.spare_slots)
         # In the order of their turns: probes first, since they are quick and others depend on them.
         self._lanes = {
             Work.PROBE: Lane(limits.probes),
@@ -139,8 +171,7 @@ class UploadScheduler:
         """Name the request that a thread shall have now; None where none may start."""
         for lane in self._lanes.values():
             if lane.is_ready():
-                lane.working += 1
-                upload = lane.waiting.popleft()
+                upload = lane.start(self._ticked_s)
                 upload.stage = Stage.WORKING
                 return upload
         return None
@@ -152,7 +183,7 @@ class UploadScheduler:
         if upload in self._streaming:
             self._streaming.discard(upload)
         else:
-            self._lanes[upload.work].working -= 1
+            self._lanes[upload.work].finish(upload)
         upload.stage = Stage.ANSWERED
         upload.streamed_bytes = 0
         self._release(upload, request_bytes)
@@ -205,6 +236,8 @@ class UploadScheduler:
 
     def tick(self, now_s: float) -> list[tuple[Upload, Verdict]]:
         """List the connections whose time is over, with what becomes of each."""
+        self._ticked_s = now_s
+        self._predictions.note_long_work(now_s)
         late = [one for one in self._uploads if one.expires_s <= now_s]
         return [(one, self._end_of(one, now_s)) for one in late if one.stage not in _AT_A_THREAD]
 
@@ -270,7 +303,7 @@ class UploadScheduler:
         if upload in self._streaming:
             self._streaming.discard(upload)
         elif upload.stage is Stage.WORKING:
-            self._lanes[upload.work].working -= 1
+            self._lanes[upload.work].finish(upload)
         elif upload.stage is Stage.WAITING:
             self._lanes[upload.work].waiting.remove(upload)
         self._release(upload, upload.held_bytes)

@@ -86,6 +86,11 @@ class SchedulerLimits:
     stop_s: float = 2.0
 
     @property
+    def spare_slots(self) -> int:
+        """How many predictions may be at work beside those that take long."""
+        return self.slots
+
+    @property
     def capacity(self) -> int:
         """How many predictions may be in the worker, at work or waiting."""
         return self.slots + self.queue
@@ -93,4 +98,4 @@ class SchedulerLimits:
     @property
     def threads(self) -> int:
         """How many threads can be at work at once."""
-        return self.slots + self.streams + self.others + self.probes
+        return self.slots + self.spare_slots + self.streams + self.others + self.probes

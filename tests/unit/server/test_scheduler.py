@@ -336,10 +336,36 @@ def test_an_answer_for_a_connection_that_was_dropped_frees_nothing_twice() -> No
     assert (scheduler.predictions, scheduler.held_bytes, scheduler.connections) == (0, 0, 0)
 
 
+def test_work_that_takes_long_makes_way_for_as_many_as_there_are_slots() -> None:
+    """After a second another one starts beside it, and when it ends no more than before may."""
+    scheduler = scheduler_with(slots=1, queue=9)
+    first, second, third, fourth = uploads = [Upload() for _ in range(4)]
+    for upload in uploads:
+        scheduler.accepted(upload, 0)
+        scheduler.arrived(upload, 10, 0)
+        scheduler.head_complete(upload, Work.PREDICTION, 0)
+        scheduler.body_arrived(upload, 0, 0)
+    scheduler.tick(5.0)
+    assert (scheduler.next_work(), scheduler.next_work()) == (first, None)
+    scheduler.tick(5.75)
+    assert scheduler.next_work() is None
+    scheduler.tick(6.0)
+    assert (scheduler.next_work(), scheduler.next_work()) == (second, None)
+    # Both take long now, and two at once are the most.
+    scheduler.tick(9.0)
+    assert scheduler.next_work() is None
+    scheduler.work_done(first, 10)
+    assert (scheduler.next_work(), scheduler.next_work()) == (third, None)
+    scheduler.work_done(second, 10)
+    assert scheduler.next_work() is None
+    scheduler.work_done(third, 10)
+    assert scheduler.next_work() is fourth
+
+
 def test_the_number_of_threads_is_that_of_all_lanes() -> None:
-    """There is a thread for every slot, stream, page and probe at once."""
+    """There is a thread for every slot, spare slot, stream, page and probe at once."""
     limits = scheduler_with(slots=3, streams=5, others=2, probes=7).limits
-    assert (limits.capacity, limits.threads) == (4, 17)
+    assert (limits.capacity, limits.threads) == (4, 20)
 
 
 @pytest.mark.parametrize(("most_bytes", "decision"), [(1_000, Decision.WAIT), (None, None)])
