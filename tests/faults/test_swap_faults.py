@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_restarts import answers_under_load
-from tests.functional.test_swaps import _activate, _order, _versions, _wait_until_settled
+from tests.faults.test_swaps import _activate, _order, _versions, _wait_until_settled
 from tests.live_server import LiveServer, run_server
 from tests.unit.bundle_copies import copy_bundle
 

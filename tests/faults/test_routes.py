@@ -169,7 +169,7 @@ def told(answer: Answer) -> Any:
 
 
 SPOILT = {
-    "module": "tests.functional.failing_server",
+    "module": "tests.faults.failing_server",
     "model": "tiny@1",
     "workers": "2",
     "routes": "default=tiny@1:50,tiny@failing:50;tried=tiny@1:50,tiny@slow:50",
