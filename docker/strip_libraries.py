@@ -29,19 +29,20 @@ UNUSED = (
     "pillow.libs/liblcms2-*",
     "pillow.libs/libfreetype-*",
     "pillow.libs/libharfbuzz-*",
-    # NumPy: building extensions, and its tests' means.
+    # NumPy: building extensions, its tests' means, and what it would only import when asked for.
+    "numpy/random",
+    "numpy/polynomial",
     "numpy/distutils",
     "numpy/f2py",
     "numpy/_core/_simd.*.so",
     "numpy/_core/include",
     "numpy/_core/lib",
-    "numpy/random/lib",
     # For colouring other languages than those that a traceback shows.
     "pygments/lexers/[!_p]*.py",
     "pygments/lexers/_*_builtins.py",
 )
 # Anywhere in site-packages.
-UNUSED_ANYWHERE = ("tests/", "*.pyi", "*.pyx", "*.pxd", "*.a", "__pycache__/")
+UNUSED_ANYWHERE = ("tests/", "sboms/", "*.pyi", "*.pyx", "*.pxd", "*.a", "__pycache__/")
 KEPT = ("openvino/libs/libopenvino_ir_frontend.so*", "openvino/frontend/__pycache__/")
 
 

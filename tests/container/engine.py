@@ -23,7 +23,16 @@ START_WITHIN_S = 30
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 # What .dockerignore lets through.
-_CONTEXT = ("pyproject.toml", "README.md", "requirements.txt", "requirements-torch.txt", "src")
+_CONTEXT = (
+    "pyproject.toml",
+    "README.md",
+    "requirements.txt",
+    "requirements-torch.txt",
+    "requirements-s3.txt",
+    "requirements-gcs.txt",
+    "requirements-azure.txt",
+    "src",
+)
 
 
 @dataclass
