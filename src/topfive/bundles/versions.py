@@ -49,7 +49,7 @@ class KnownBundle:
 
     @property
     def digest(self) -> str:
-        """The digest of its files."""
+        """The digest of its files and input recipe."""
         return bundle_digest(self.manifest)
 
 
@@ -76,8 +76,12 @@ def check_version(version: str) -> str:
 
 
 def bundle_digest(manifest: Manifest) -> str:
-    """Compute the sha256, in hex, over the names and hashes of all files of a bundle."""
-    lines = sorted(f"{name} {sha256}\n" for name, sha256 in manifest.files.items())
+    """Compute the sha256, in hex, over all files' names and hashes, and the input recipe.
+
+    No file holds the recipe, and another one makes other answers.
+    """
+    files = sorted(f"{name} {sha256}\n" for name, sha256 in manifest.files.items())
+    lines = [*files, f"{manifest.input.model_dump_json()}\n"]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

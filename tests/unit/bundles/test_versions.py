@@ -76,6 +76,13 @@ def test_of_other_versions_the_newest_is_the_latest(known):
     assert pick_version([], None) is None
 
 
+def test_another_recipe_is_another_digest(known):
+    """Bundles of the same files that resize pictures otherwise are told apart by their digests."""
+    manifest = known("1").manifest
+    larger = manifest.input.model_copy(update={"resize": manifest.input.resize + 1})
+    assert bundle_digest(manifest) != bundle_digest(manifest.model_copy(update={"input": larger}))
+
+
 def test_a_digest_names_content(known):
     """Any 12 or more of its first digits mean a bundle; a version called so comes first."""
     one, other = known("1", content="a"), known("2", content="b")
