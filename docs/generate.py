@@ -25,7 +25,7 @@ WHAT_TO_DO = {
     "model_not_found": "Leave `model` and `version` out, or take one that `detail` names.",
     "method_not_allowed": "Use the method that `detail` names: POST for `/predict`.",
     "upload_too_slow": "Try again over a faster connection, or send a smaller file.",
-    "model_busy": "Wait until that change is done (`GET /models`), then try again.",
+    "model_busy": "Do what `detail` says: wait until a change is done, or change a route first.",
     "file_too_large": "Send a smaller file; `GET /info` has the limit.",
     "image_too_large": "Send a picture with fewer pixels; `GET /info` has the limit.",
     "unsupported_media_type": "Send `multipart/form-data`, or `image/*` with the bytes alone.",

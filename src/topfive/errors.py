@@ -194,7 +194,7 @@ class UploadTooSlow(Failure):
 class ModelBusy(Failure):
     """Another change of this model or route is under way, or it is in use."""
 
-    status, code, title = 409, "model_busy", "Another change of this model is under way."
+    status, code, title = 409, "model_busy", "The model or route is in use."
 
 
 class FileTooLarge(Failure):

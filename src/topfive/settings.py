@@ -214,7 +214,7 @@ class Settings(BaseModel):
         ge=0,
         le=4096,
         description="Pictures that may wait in one worker; more are told "
-        "503 `overloaded` at once. Empty: 16 a slot.",
+        "503 `overloaded` at once. Empty: 32 a slot.",
     )
     max_upload_bytes: int = Field(
         10 * 1024 * 1024, ge=1, le=1 << 30, description="The largest upload, in bytes."

@@ -98,7 +98,7 @@ class Shadows:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None and not self._is_closed:
-                self._thread = Thread(target=self._run, name="shadow", daemon=True)
+                self._thread = Thread(target=self._run, name="topfive-shadow", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
