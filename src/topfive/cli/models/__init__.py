@@ -13,7 +13,7 @@ __all__ = ["models"]
 
 @click.group()
 def models() -> None:
-    """Show and change the models of a running service, and those of a store.
+    """Show and change a running service's models, and a store's.
 
     `list`, `load`, `activate`, `unload` and `route` ask the service at --url, by default the one
     on this machine. Where it has API keys, one with the scope `admin` is needed

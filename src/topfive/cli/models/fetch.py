@@ -27,10 +27,10 @@ def fetch(
     report: bool,
     progress: bool,
 ) -> None:
-    """Bring a bundle from a store into the models directory; without a version, the latest.
+    """Bring a bundle from a store into the models directory.
 
-    Prints the bundle's folder. It is downloaded beside its place, every hash is checked, then it is
-    renamed. What is there already is left as it is.
+    Without a version the latest is meant. Prints the bundle's folder. It is downloaded beside its
+    place, every hash is checked, then it is renamed. What is there already is left as it is.
 
     \b
     Examples:

@@ -33,7 +33,7 @@ _WHOLE_WEIGHT = 100
 def load(
     model: ModelReference, wait_s: int, url: str | None, key: str | None, as_json: bool
 ) -> None:
-    """Have a running service load a version of a model, beside what serves.
+    """Load a version of a model beside what serves.
 
     Requests may then name it: `/predict?model=NAME&version=VERSION`. Without a version the latest
     is loaded.
@@ -79,7 +79,7 @@ def activate(
 def unload(
     model: ModelReference, wait_s: int, url: str | None, key: str | None, as_json: bool
 ) -> None:
-    """Have a running service unload a version; its bundle stays where it is.
+    """Unload a version; its bundle stays where it is.
 
     Requests that are on it are finished first. One that is active, pinned or routed stays.
 
@@ -106,11 +106,11 @@ def route(
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Have an alias lead to other models: each TARGET is NAME@VERSION:WEIGHT.
+    """Have an alias lead to other models, or show a route.
 
-    `default` is the alias of requests that name no model. Without a version the active one is
-    meant. A shadow, NAME@VERSION:shadow, classifies the same pictures after the answer. Without
-    targets the route is shown as it is.
+    Each TARGET is NAME@VERSION:WEIGHT; without a version the active one is meant. A shadow,
+    NAME@VERSION:shadow, classifies the same pictures after the answer. `default` is the alias of
+    requests that name no model. Without targets the route is shown as it is.
 
     \b
     Examples:

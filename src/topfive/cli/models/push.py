@@ -19,11 +19,12 @@ from topfive.stores.upload import push_bundle
 @click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
               help="Where bundles lie that are named. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
 def push(bundle: str, store: str | None, models_dir: Path | None) -> None:
-    """Put BUNDLE, a bundle's folder or NAME[@VERSION], into STORE [default: TOPFIVE_MODEL_STORE].
+    """Put a bundle into a store.
 
-    Every hash is checked first. Readers see the whole bundle or none of it. A version that is in
-    the store is never changed: the same bundle is left as it is, another one is refused. A
-    directory gets an index.json too, so that a web server can serve it as a store.
+    BUNDLE is a bundle's folder or NAME[@VERSION]; STORE is an address, without it
+    TOPFIVE_MODEL_STORE. Every hash is checked first. Readers see the whole bundle or none of it. A
+    version that is in the store is never changed: the same bundle is left as it is, another one is
+    refused. A directory gets an index.json too, so that a web server can serve it as a store.
 
     \b
     Examples:
