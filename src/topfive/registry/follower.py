@@ -80,6 +80,7 @@ class Follower:
         self._failures: Counter[ModelRef] = Counter()
         self._backoff = Backoff()
         self._is_lost = False
+        self._is_unheard = False
         self.process = process
         self.state = DesiredState()
 
@@ -139,10 +140,11 @@ class Follower:
 
     def settle(self) -> None:
         """Commit or drop the orders under way, where all reports together decide it."""
-        is_idle = not (self.state.changes or self._report.evicted)
-        if is_idle or self._settled(self.state) == self.state:
+        if not (self.state.changes or self._report.evicted):
             return
         try:
+            if self._settled(self.state) == self.state:
+                return
             self._store.change(self._settled, self.state)
         except StateUnavailable as error:
             self._note_lost(error)
@@ -150,8 +152,9 @@ class Follower:
         self.look()
 
     def withdraw(self) -> None:
-        """Take this worker's report away, when it is to end."""
-        self._reports.withdraw(self.process)
+        """Take this worker's report away, when it is to end; out of reach, it ends by itself."""
+        with suppress(StateUnavailable):
+            self._reports.withdraw(self.process)
 
     def _settled(self, state: DesiredState) -> DesiredState:
         return settle(count_deaths(state, self._reports.ended()), self._reports.live(), time())
@@ -218,8 +221,18 @@ class Follower:
         self._report = replace(self._report, **changed, models=self._models.describe())
         is_due = monotonic() - self._written_s >= self._reports.refresh_s
         if is_due or self._report != self._written:
+            self._write()
+
+    def _write(self) -> None:
+        """Leave the report; where that fails it is due again, and the worker goes on serving."""
+        self._is_unheard = True
+        try:
             self._reports.write(self._report)
-            self._written, self._written_s = self._report, monotonic()
+        except StateUnavailable as error:
+            self._note_lost(error)
+            return
+        self._written, self._written_s = self._report, monotonic()
+        self._is_unheard = False
 
     def _note_lost(self, error: StateUnavailable) -> None:
         was_lost, self._is_lost = self._is_lost, True
@@ -227,6 +240,8 @@ class Follower:
             self._events.on_lost(error)
 
     def _note_found(self) -> None:
+        if self._is_unheard:
+            return
         was_lost, self._is_lost = self._is_lost, False
         if was_lost:
             self._events.on_found()

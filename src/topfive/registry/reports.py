@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from topfive.machine.processes import ProcessId, is_running
 from topfive.predictions import ModelRef
 from topfive.registry.atomic_file import write_atomically
+from topfive.registry.status import ModelState
 
 # Before its first models are loaded a worker has reached nothing.
 NOTHING_REACHED = -1
@@ -145,11 +146,14 @@ def format_report(report: WorkerReport) -> bytes:
 def parse_report(text: bytes) -> WorkerReport | None:
     """Read a report from JSON; None where it is none."""
     with suppress(ValidationError):
-        return _REPORT.validate_json(text)
+        report = _REPORT.validate_json(text)
+        # Another release on another machine may know more states: then it is of no use here.
+        return report if {one.state for one in report.models} <= _STATES else None
     return None
 
 
 _REPORT = TypeAdapter(WorkerReport)
+_STATES = frozenset(state.value for state in ModelState)
 
 
 def _read(path: Path) -> WorkerReport | None:

@@ -120,9 +120,12 @@ def choose_target(targets: Sequence[TargetView], position: float) -> TargetView:
 
 
 def roll_back(route: RouteView, target: TargetView, rollback: RollbackView) -> RouteView:
-    """Give a target no weight any more, and keep why; nothing changes if it has none."""
+    """Give a target no weight any more, and keep why.
+
+    Nothing changes if it has none, or no other has: the route may have been set to it meanwhile.
+    """
     found = [one for one in route.targets if _is_same(one, target) and one.weight]
-    if not found:
+    if not found or not has_canary(route):
         return route
     targets = tuple(replace(one, weight=0) if one in found else one for one in route.targets)
     return replace(route, targets=targets, rolled_back=(*route.rolled_back, rollback))

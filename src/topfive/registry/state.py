@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from topfive.errors import ModelBusy, StateUnavailable
 from topfive.models import RouteView, ShadowView, TargetView
 from topfive.predictions import ModelRef
+from topfive.registry.routes import check_alias, check_route
 
 # So many refused orders are remembered, so that whoever waits for one learns why.
 _REFUSALS_KEPT = 16
@@ -200,9 +201,25 @@ def format_state(state: DesiredState) -> bytes:
 def parse_state(text: bytes, where: str) -> DesiredState:
     """Read a state from JSON; raises StateUnavailable where it is none, and says `where`."""
     try:
-        return _STATE.validate_json(text)
+        state = _STATE.validate_json(text)
+        _check_routes([state.routes, *(change.routes for change in state.changes)])
     except ValidationError as error:
-        raise StateUnavailable(
-            f"{where} does not hold the state of the models: {error.error_count()} errors, the "
-            f"first: {error.errors()[0]['msg']}. Delete it, and the settings alone decide."
-        ) from error
+        what = f"{error.error_count()} errors, the first: {error.errors()[0]['msg']}"
+        raise _unreadable(where, what) from error
+    except ValueError as error:
+        raise _unreadable(where, str(error)) from error
+    return state
+
+
+def _check_routes(tables: Iterable[Mapping[str, RouteView]]) -> None:
+    """Raise ValueError for a route that could not be ordered: requests could not be answered."""
+    for alias, route in chain.from_iterable(table.items() for table in tables):
+        check_alias(alias)
+        check_route(route)
+
+
+def _unreadable(where: str, what: str) -> StateUnavailable:
+    return StateUnavailable(
+        f"{where} does not hold the state of the models: {what}. Delete it, and the settings alone "
+        "decide."
+    )

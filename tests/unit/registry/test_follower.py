@@ -241,6 +241,31 @@ def test_an_outage_of_the_store_is_told_once_and_serving_goes_on(monkeypatch):
     assert machine.versions == ["1"]
 
 
+def test_a_worker_that_cannot_tell_the_others_how_it_stands_starts_and_serves(monkeypatch):
+    """It is told once, until its report is there; an order that waits for it goes on then."""
+    told = []
+    machine = Machine(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(machine.reports, "write", _away)
+        patch.setattr(machine.reports, "live", _away)
+        patch.setattr(machine.reports, "withdraw", _away)
+        worker = machine.start_worker()
+        worker.follower._events = module.FollowerEvents(
+            lambda error: told.append(str(error)), lambda: told.append("back"), lambda *_: None
+        )
+        machine.order(activation(TWO))
+        machine.run(3)
+        worker.follower.withdraw()
+    assert machine.versions == ["1", "1"]
+    machine.run()
+    assert machine.versions == ["2", "2"]
+    assert told == ["back"]
+
+
+def _away(*_):
+    raise StateUnavailable("away")
+
+
 def test_a_worker_that_ends_takes_its_report_away():
     """Those that go on do not wait for it."""
     machine = Machine(2)

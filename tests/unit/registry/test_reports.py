@@ -65,7 +65,9 @@ def test_what_is_no_report_is_left_out(tmp_path):
     folder = ReportFolder(tmp_path)
     folder.write(FULL)
     (tmp_path / "worker-1-1.json").write_bytes(b"{}")
+    folder.write(replace(GONE, models=(ModelReport(TWO, "of a later release"),)))
     assert folder.live() == [FULL]
+    assert folder.ended() == []
 
 
 def test_older_workers_come_first(tmp_path):

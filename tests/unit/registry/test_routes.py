@@ -228,3 +228,9 @@ def test_a_rolled_back_target_has_no_weight():
     assert roll_back(after, NINETY_TEN[1], ROLLBACK) is after
     assert roll_back(route, TargetView("flowers", "9", 1), ROLLBACK) is route
     assert (has_canary(route), has_canary(after)) == (True, False)
+
+
+def test_the_only_target_of_a_route_is_never_rolled_back():
+    """The route may have been set to the canary alone just before it was judged."""
+    route = RouteView((TargetView("flowers", "1", 0), TargetView("flowers", "2", 100)))
+    assert roll_back(route, route.targets[1], ROLLBACK) is route

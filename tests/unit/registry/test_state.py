@@ -128,3 +128,21 @@ def test_a_file_that_is_no_state_says_what_to_do():
     """Where it lies, what is wrong with it, and that it can be deleted."""
     with pytest.raises(StateUnavailable, match=r"^/models/\.state\.json does not .* Delete it"):
         parse_state(b'{"generation": "many"}', "/models/.state.json")
+
+
+@pytest.mark.parametrize(
+    ("alias", "targets", "told"),
+    [
+        ("default", (), "it has 0 targets"),
+        ("default", (TargetView("flowers", "1", 0),), "no target has a weight above 0"),
+        ("default", (TargetView("flowers", "1", -5),), "the weight -5 is not"),
+        ("default", (TargetView("../..", "1", 1),), "a name has small letters"),
+        ("a/b", HALVES.targets, "'a/b' cannot be an alias"),
+    ],
+)
+def test_a_state_with_a_route_that_nobody_can_take_is_none(alias, targets, told):
+    """Else no request on that route could be answered, in any worker."""
+    routes = {alias: RouteView(targets)}
+    for state in (DesiredState(routes=routes), DesiredState(changes=(Change(routes=routes),))):
+        with pytest.raises(StateUnavailable, match=f"^here does not .*{told}.* Delete it"):
+            parse_state(format_state(state), "here")
