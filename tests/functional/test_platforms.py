@@ -163,6 +163,14 @@ def test_keys_are_asked_for_on_every_way_in(platform: LiveServer, path: str) -> 
     assert post(platform, path, b"{", KEY).status == 400
 
 
+def test_models_are_described_to_those_who_may_use_them(platform: LiveServer) -> None:
+    """Where keys are set, what a model takes asks for one; whether it is ready does not."""
+    path = "/v2/models/tiny"
+    assert platform.get(path).status == 401
+    assert platform.get(path, **{"X-API-Key": KEY}).status == 200
+    assert platform.get(f"{path}/ready").status == 200
+
+
 def test_every_picture_of_a_request_counts(platform: LiveServer) -> None:
     """The quota is one for all ways in; a request with more pictures than are left is refused."""
     eight = {"instances": [{"b64": B64}] * 8}

@@ -47,7 +47,7 @@ v2_routes = APIBlueprint(
 )
 
 _PARAMETERS = ("top_k", "binary_data_output", "content_type", "binary_encoding")
-_UNKNOWN = message_responses("model_not_found", "model_unavailable")
+_UNKNOWN = message_responses("model_not_found", "model_unavailable", "unauthorized", "forbidden")
 _INFER = {200: InferOut, **message_responses(*PREDICTION_CODES)}
 
 
