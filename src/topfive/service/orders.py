@@ -111,7 +111,7 @@ class Orders:
 
     def unload(self, name: str, version: str, wait_s: float = 0) -> OrderResult:
         """Have every worker unload a version after its last request; raises ModelBusy if in use."""
-        ref = self._find(name, version)
+        ref = self._find_kept(name, version)
 
         def forget(state: DesiredState) -> DesiredState:
             state.require_idle({f"model {name}"})
@@ -184,7 +184,7 @@ class Orders:
 
     def _tell_model(self, ref: ModelRef, ordered: DesiredState, wait_s: float) -> OrderResult:
         generation, settled = self._await(ordered, wait_s)
-        return OrderResult(generation, settled, model=self._view(ref))
+        return OrderResult(generation, settled, model=self._look_up(ref))
 
     def _await(self, ordered: DesiredState, wait_s: float) -> tuple[int, bool]:
         """Wait until every worker has followed; raises ModelRefused where the order is dropped."""
@@ -213,11 +213,25 @@ class Orders:
         return {DEFAULT_ALIAS: default, **self._links.routes, **state.routes}
 
     def _view(self, ref: ModelRef) -> ModelView:
+        found = self._look_up(ref)
+        if found is None:
+            raise self._not_found(ref.name, ref.version)
+        return found
+
+    def _look_up(self, ref: ModelRef) -> ModelView | None:
         outlook = self._look()
-        for status in self._registry.statuses():
-            if status.ref == ref:
-                return outlook.view(status)
-        raise self._not_found(ref.name, ref.version)
+        found = (one for one in self._registry.statuses() if one.ref == ref)
+        return next((outlook.view(status) for status in found), None)
+
+    def _find_kept(self, name: str, version: str) -> ModelRef:
+        """Find a version, also one whose bundle is gone while the state still keeps it loaded."""
+        try:
+            return self._find(name, version)
+        except ModelNotFound:
+            exact = ModelRef(name, version)
+            if exact in self._look().state.kept:
+                return exact
+            raise
 
     def _find(self, name: str, version: str) -> ModelRef:
         exact = ModelRef(name, version)

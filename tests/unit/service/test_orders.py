@@ -233,6 +233,16 @@ def test_what_was_just_activated_is_not_unloaded(one):
         one.orders.unload("flowers", "1")
 
 
+def test_what_is_kept_but_gone_from_disk_can_be_given_up(one):
+    """Else no order would ever be settled again; another version that is not here is not found."""
+    gone = ModelRef("gone", "1")
+    one.store.state = replace(one.store.state, generation=1, loaded=frozenset({gone}))
+    with pytest.raises(ModelNotFound):
+        one.orders.unload("gone", "2")
+    assert one.orders.unload("gone", "1").model is None
+    assert one.store.state.loaded == frozenset()
+
+
 def test_what_nothing_uses_is_unloaded(one):
     """A version that was loaded by an order, and the only one of its name."""
     one.orders.load("birds", "1")
