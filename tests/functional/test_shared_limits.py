@@ -155,7 +155,7 @@ def test_who_is_one_client(
             server.upload(jpeg(), headers={"X-Forwarded-For": forwarded[0].format(number)}).status
             for number in range(1, 7)
         ]
-        log = "\n".join(server.lines)
+    log = "\n".join(server.lines)
     assert found.count(200) == allowed
     # A refusal is a line in the log, the caller's address is not.
     assert '"code": "rate_limited"' in log or allowed == 6
