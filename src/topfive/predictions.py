@@ -2,6 +2,46 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
+
+
+class CacheUse(Enum):
+    """What a caller lets a cache do for a prediction."""
+
+    ALLOWED = "allowed"
+    REFRESH = "refresh"  # kept, but not answered from what is kept
+    NONE = "none"
+
+
+class CacheStatus(Enum):
+    """What a cache did for a prediction."""
+
+    NONE = "none"  # there is no cache
+    HIT = "hit"
+    COLLAPSED = "collapsed"  # the same picture was at work, and its answer was waited for
+    STORED = "stored"
+    MISS = "miss"  # and its answer could not be kept
+    BYPASSED = "bypassed"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """What is asked of a prediction.
+
+    Without a model, or with an alias in its place, a route chooses: for the same `route_key` the
+    same. With `explains` a heatmap is wanted. With `only_cached` it is not computed.
+    """
+
+    top_k: int = 5
+    model: str | None = None
+    version: str | None = None
+    route_key: str = ""
+    explains: bool = False
+    cache_use: CacheUse = CacheUse.ALLOWED
+    only_cached: bool = False
+
+
+STANDARD_OPTIONS = PredictionOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +81,19 @@ class Timings:
     total_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """Where in the upright picture a class was seen: a grayscale PNG of `width` x `height` pixels.
+
+    It has the picture's aspect ratio, and is brighter where more of the class was seen.
+    """
+
+    class_id: int
+    width: int
+    height: int
+    png: bytes = field(repr=False)
+
+
 def do_nothing() -> None:
     """Follow up on nothing."""
 
@@ -57,4 +110,6 @@ class Prediction:
     image: ImageInfo
     timings: Timings
     is_degraded: bool = False
+    heatmap: Heatmap | None = None
+    cache: CacheStatus = CacheStatus.NONE
     follow_up: Callable[[], None] = field(default=do_nothing, compare=False, repr=False)

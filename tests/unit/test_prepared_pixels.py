@@ -17,6 +17,7 @@ from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import preprocess
 from topfive.images.sniff import sniff
+from topfive.predictions import PredictionOptions
 from topfive.service import Service
 from topfive.settings import parse_settings
 from topfive.wiring import build_service
@@ -47,8 +48,11 @@ def sample(service: Service) -> bytes:
 
 def test_each_picture_gets_what_it_gets_alone(service: Service) -> None:
     """Several come back in their order, each with its own time."""
-    together = service.predict_tensor(PIXELS, later(), top_k=3)
-    alone = [service.predict_tensor(PIXELS[n : n + 1], later(), top_k=3)[0] for n in range(3)]
+    together = service.predict_tensor(PIXELS, later(), PredictionOptions(top_k=3))
+    alone = [
+        service.predict_tensor(PIXELS[n : n + 1], later(), PredictionOptions(top_k=3))[0]
+        for n in range(3)
+    ]
     assert [one.classes for one in together] == [one.classes for one in alone]
     assert all(one.timings.inference_ms > 0 for one in together)
     assert all(one.timings.decode_ms == 0 for one in together)

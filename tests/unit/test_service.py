@@ -32,7 +32,7 @@ from topfive.errors import (
 )
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
-from topfive.predictions import ImageInfo, ModelRef
+from topfive.predictions import ImageInfo, ModelRef, PredictionOptions
 from topfive.registry.registry import Registry
 from topfive.service import STALLED_AFTER_S, Service, ServiceLimits
 from topfive.settings import parse_settings
@@ -92,8 +92,10 @@ def test_a_picture_gets_its_prediction(service):
 
 def test_as_many_classes_as_asked_for(service):
     """`top_k` counts the classes, up to those that the model has."""
-    assert len(service.predict(pictures.png(), _later(), top_k=1).classes) == 1
-    assert len(service.predict(pictures.png(), _later(), top_k=100).classes) == 10
+    assert len(service.predict(pictures.png(), _later(), PredictionOptions(top_k=1)).classes) == 1
+    assert (
+        len(service.predict(pictures.png(), _later(), PredictionOptions(top_k=100)).classes) == 10
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,11 +132,13 @@ def test_what_is_refused_by_its_header_needs_no_place(registry):
 
 def test_another_model_or_version_is_not_found(service):
     """What is asked for by name is that or nothing."""
-    assert service.predict(pictures.png(), _later(), model="tiny", version="1").classes
+    assert service.predict(
+        pictures.png(), _later(), PredictionOptions(model="tiny", version="1")
+    ).classes
     with pytest.raises(ModelNotFound):
-        service.predict(pictures.png(), _later(), model="other")
+        service.predict(pictures.png(), _later(), PredictionOptions(model="other"))
     with pytest.raises(ModelNotFound):
-        service.predict(pictures.png(), _later(), version="2")
+        service.predict(pictures.png(), _later(), PredictionOptions(version="2"))
 
 
 def test_without_a_model_there_is_no_prediction():
@@ -367,7 +371,7 @@ def test_a_further_model_that_is_not_here_yet_is_waited_for(tmp_path):
         assert health.reason is not None
         assert health.reason.startswith("The bundle of resnet50 is not here yet.")
         with pytest.raises(ModelUnavailable, match="resnet50 is not loaded yet"):
-            service.predict(pictures.png(), _later(), model="resnet50")
+            service.predict(pictures.png(), _later(), PredictionOptions(model="resnet50"))
         assert service.predict(pictures.png(), _later()).model.name == "digits"
     finally:
         service.close()
@@ -384,10 +388,12 @@ def test_further_models_are_loaded_beside_the_desired_one(tiny_folder):
             ({"model": "digits", "version": "latest"}, "digits"),
             ({"version": "1"}, "digits"),
         ):
-            found = service.predict(pictures.png(), _later(), **asked)
+            found = service.predict(pictures.png(), _later(), PredictionOptions(**asked))
             assert (found.model.name, found.is_degraded) == (answering, False)
         with pytest.raises(InvalidParameter):
-            service.predict(pictures.png(), _later(), model="tiny@1", version="2")
+            service.predict(
+                pictures.png(), _later(), PredictionOptions(model="tiny@1", version="2")
+            )
     finally:
         service.close()
 

@@ -49,13 +49,7 @@ def answer_prediction(
     picture, asked = read_prediction_request(incoming, further_types, beside)
     record = current_record()
     prediction = current_service().predict(
-        picture,
-        record.deadline,
-        asked.top_k,
-        client_has_gone,
-        asked.model,
-        asked.version,
-        route_key(),
+        picture, record.deadline, asked.options(route_key()), client_has_gone
     )
     record.predictions = (prediction,)
     body = prediction_out(prediction, record.request_id).model_dump_json(exclude_none=True)

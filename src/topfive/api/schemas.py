@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from topfive.errors import Failure
-from topfive.predictions import Prediction
+from topfive.predictions import Prediction, PredictionOptions
 
 # Where the failures are described; each has its code as an anchor there.
 DOCS_PATH = "/docs/errors"
@@ -35,6 +35,10 @@ class PredictFields(BaseModel):
         description="Its version, `latest`, or `sha256:` and digits of its digest. The active "
         "one if left out.",
     )
+
+    def options(self, route_key: str = "") -> PredictionOptions:
+        """Say it in the service's terms."""
+        return PredictionOptions(self.top_k, self.model, self.version, route_key)
 
 
 class ModelOut(Shape):

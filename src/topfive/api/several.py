@@ -27,18 +27,11 @@ def predict_pictures(
     deadline = record.deadline
     # Without a key of the caller's, those of one request still get the same version.
     key = route_key() or (record.request_id if len(pictures) > 1 else "")
+    options = asked.options(key)
     for number, picture in enumerate(pictures):
         try:
             predictions.append(
-                current_service().predict(
-                    picture,
-                    deadline,
-                    asked.top_k,
-                    client_has_gone,
-                    asked.model,
-                    asked.version,
-                    key,
-                )
+                current_service().predict(picture, deadline, options, client_has_gone)
             )
         except Failure as failure:
             raise _of_one(failure, f"{name}[{number}]") from failure

@@ -16,7 +16,7 @@ from rich.text import Text
 from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
 from topfive.concurrency.limiter import Deadline
 from topfive.errors import BundleMissing, Failure
-from topfive.predictions import Prediction
+from topfive.predictions import Prediction, PredictionOptions
 from topfive.service import Service
 from topfive.settings import Settings, read_settings
 from topfive.telemetry.console import printable
@@ -84,7 +84,7 @@ def _classify_file(service: Service, picture: PictureFile, top_k: int) -> Outcom
     deadline = Deadline.after(service.limits.request_timeout_s)
     try:
         data = read_picture(picture.path, service.limits.image.max_bytes)
-        return service.predict(data, deadline, top_k)
+        return service.predict(data, deadline, PredictionOptions(top_k))
     except (Failure, OSError) as error:
         return error
 

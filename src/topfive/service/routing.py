@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from topfive.bundles.versions import ModelReference, split_reference
 from topfive.classify.classifier import Classifier, Prepared, Scored
@@ -31,6 +31,13 @@ class Choice:
     target: TargetView | None = None
     shadow: ShadowView | None = None
     is_watched: bool = False
+
+
+class Leased(NamedTuple):
+    """A classifier that is not closed while it is leased, and how it was chosen."""
+
+    choice: Choice
+    classifier: Classifier
 
 
 class RollsBack(Protocol):
@@ -76,9 +83,7 @@ class Routing:
         self._roll_back = take_off
 
     @contextmanager
-    def lease(
-        self, model: str | None, version: str | None, key: str = ""
-    ) -> Iterator[tuple[Choice, Classifier]]:
+    def lease(self, model: str | None, version: str | None, key: str = "") -> Iterator[Leased]:
         """Hand out what a request is to get until the block ends, and tell how it was chosen.
 
         Raises ModelNotFound, ModelUnavailable, or InvalidParameter where two versions are named.
@@ -93,7 +98,7 @@ class Routing:
                 # It was unloaded after it was chosen: another target is.
                 choice = self._choose(model, version, key)
                 classifier = stack.enter_context(self._registry.lease(choice.reference))
-            yield choice, classifier
+            yield Leased(choice, classifier)
 
     def name(self, model: str | None, version: str | None) -> ModelReference | None:
         """Say what is meant by a model (`name@version` too), a version, or neither, without routes.

@@ -1,25 +1,17 @@
 """The service: predict, describe, health. No Flask here."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from topfive.classify.classifier import Classifier, Pixels, Prepared, Scored
+from topfive.classify.classifier import Pixels
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
-from topfive.errors import (
-    ClientDisconnected,
-    DeadlineExceeded,
-    InvalidParameter,
-    Overloaded,
-    ShuttingDown,
-)
-from topfive.images.sniff import sniff
+from topfive.errors import Overloaded, ShuttingDown
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.models import ModelOrders
-from topfive.predictions import ImageInfo, Prediction, Timings
+from topfive.predictions import STANDARD_OPTIONS, Prediction, PredictionOptions
 from topfive.registry.registry import Registry
 from topfive.service.description import (
     Description,
@@ -31,7 +23,8 @@ from topfive.service.description import (
     tell_health,
 )
 from topfive.service.no_orders import NoModelOrders
-from topfive.service.routing import Choice, Routing
+from topfive.service.predictor import IsAbandoned, Predictor, is_never_abandoned
+from topfive.service.routing import Routing
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
@@ -61,7 +54,8 @@ class Service:
     ) -> None:
         self.limits = limits
         self.access_log = access_log or AccessLog()
-        self._routing = Routing(registry, self.access_log)
+        routing = Routing(registry, self.access_log)
+        self._predictor = Predictor(registry, routing, limiter, memory, limits.image)
         self._metrics = metrics or NoMetrics()
         self._registry = registry
         self._limiter = limiter
@@ -78,118 +72,34 @@ class Service:
         self,
         data: bytes,
         deadline: Deadline,
-        top_k: int = 5,
-        is_abandoned: Callable[[], bool] = lambda: False,
-        model: str | None = None,
-        version: str | None = None,
-        route_key: str = "",
+        options: PredictionOptions = STANDARD_OPTIONS,
+        is_abandoned: IsAbandoned = is_never_abandoned,
     ) -> Prediction:
         """Classify one uploaded picture; raises a Failure where that cannot be done.
 
-        Without a model, or with an alias in its place, a route chooses: for the same `route_key`
-        the same. `follow_up` of the prediction is to be called once the answer is made.
-        `is_abandoned` is asked before any work, and when time is up: nobody decodes for a client
-        that has gone, and it is ClientDisconnected.
+        `follow_up` of the prediction is to be called once the answer is made. See
+        `Predictor.predict`.
         """
-        started_s = monotonic() - deadline.waited_s
         self._require_open()
-        upload = sniff(data, self.limits.image)
-        with (
-            self._limiter.queue_slot(),
-            self._routing.lease(model, version, route_key) as (choice, classifier),
-        ):
-            waiting_since_s = monotonic()
-            cost_bytes = upload.decoding_bytes(self.limits.image.max_pixels)
-            with (
-                _noticing_departure(is_abandoned),
-                self._limiter.permit(deadline),
-                self._memory.reserve(cost_bytes, deadline),
-            ):
-                _require_client(is_abandoned)
-                queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
-                prepared = classifier.prepare(upload)
-                scored = self._infer(choice, classifier, prepared.pixels, top_k)
-        total_ms = (monotonic() - started_s) * 1000
-        timings = Timings(
-            queue_ms, prepared.decode_ms, prepared.preprocess_ms, scored.inference_ms, total_ms
-        )
-        return self._prediction(choice, classifier, scored, prepared.image, timings, prepared)
+        return self._predictor.predict(data, deadline, options, is_abandoned)
 
     def predict_tensor(
         self,
         pixels: Pixels,
         deadline: Deadline,
-        top_k: int = 5,
-        is_abandoned: Callable[[], bool] = lambda: False,
-        model: str | None = None,
-        version: str | None = None,
-        route_key: str = "",
+        options: PredictionOptions = STANDARD_OPTIONS,
+        is_abandoned: IsAbandoned = is_never_abandoned,
     ) -> tuple[Prediction, ...]:
         """Classify prepared pictures: uint8 RGB of shape (pictures, side, side, 3).
 
-        Each waits for a turn of its own, so that several keep nobody else waiting for longer than
-        one does. Raises InvalidParameter where the model takes another side, and what `predict`
-        raises.
+        See `Predictor.predict_tensor`.
         """
         self._require_open()
-        with (
-            self._limiter.queue_slot(),
-            self._routing.lease(model, version, route_key) as (choice, classifier),
-        ):
-            _check_side(pixels, classifier)
-            found = []
-            for number in range(len(pixels)):
-                one = pixels[number : number + 1]
-                found.append(
-                    self._predict_pixels(choice, classifier, one, deadline, top_k, is_abandoned)
-                )
-                deadline = Deadline(deadline.at_s)
-            return tuple(found)
-
-    def _predict_pixels(
-        self,
-        choice: Choice,
-        classifier: Classifier,
-        pixels: Pixels,
-        deadline: Deadline,
-        top_k: int,
-        is_abandoned: Callable[[], bool],
-    ) -> Prediction:
-        waiting_since_s = monotonic() - deadline.waited_s
-        with _noticing_departure(is_abandoned), self._limiter.permit(deadline):
-            _require_client(is_abandoned)
-            queue_ms = (monotonic() - waiting_since_s) * 1000
-            scored = self._infer(choice, classifier, pixels, top_k)
-        image = ImageInfo("RGB", classifier.side, classifier.side)
-        total_ms = (monotonic() - waiting_since_s) * 1000
-        timings = Timings(queue_ms, 0.0, 0.0, scored.inference_ms, total_ms)
-        return self._prediction(choice, classifier, scored, image, timings)
-
-    def _infer(self, choice: Choice, classifier: Classifier, pixels: Pixels, top_k: int) -> Scored:
-        with self._routing.noting_error(choice, classifier.ref):
-            return classifier.infer(pixels, top_k)
-
-    def _prediction(
-        self,
-        choice: Choice,
-        classifier: Classifier,
-        scored: Scored,
-        image: ImageInfo,
-        timings: Timings,
-        prepared: Prepared | None = None,
-    ) -> Prediction:
-        return Prediction(
-            classifier.ref,
-            scored.classes,
-            image,
-            timings,
-            self._registry.is_stand_in(classifier),
-            self._routing.follow_up(choice, classifier, scored, prepared),
-        )
+        return self._predictor.predict_tensor(pixels, deadline, options, is_abandoned)
 
     def describe_model(self, model: str, version: str | None = None) -> ModelDescription:
         """Describe a loaded model; raises ModelNotFound, or ModelUnavailable if it is not."""
-        with self._registry.lease(self._routing.name(model, version)) as classifier:
+        with self._registry.lease(self._predictor.routing.name(model, version)) as classifier:
             return describe_model(classifier, self._registry.memory_taken())
 
     def health(self) -> Health:
@@ -253,7 +163,7 @@ class Service:
 
     def route_with(self, routing: Routing) -> None:
         """Choose by `routing` which model gets a request that names none."""
-        self._routing = routing
+        self._predictor.routing = routing
 
     def has_spare_capacity(self) -> bool:
         """Tell whether a picture could be classified now without keeping any other waiting."""
@@ -269,33 +179,9 @@ class Service:
         self._is_closed = True
         for recovery in self._recoveries:
             recovery.stop()
-        self._routing.close()
+        self._predictor.routing.close()
         self._registry.close()
 
     def _require_open(self) -> None:
         if self._is_closed:
             raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
-
-
-@contextmanager
-def _noticing_departure(is_abandoned: Callable[[], bool]) -> Iterator[None]:
-    try:
-        yield
-    except DeadlineExceeded as error:
-        if is_abandoned():
-            raise ClientDisconnected("The client has gone before its turn came.") from error
-        raise
-
-
-def _require_client(is_abandoned: Callable[[], bool]) -> None:
-    if is_abandoned():
-        raise ClientDisconnected("The client has gone before its turn came.")
-
-
-def _check_side(pixels: Pixels, classifier: Classifier) -> None:
-    side = classifier.side
-    if pixels.shape[1:] != (side, side, 3):
-        found = " x ".join(str(one) for one in pixels.shape[1:])
-        raise InvalidParameter(
-            f"The model {classifier.ref.name} takes pictures of {side} x {side} x 3, not {found}."
-        )

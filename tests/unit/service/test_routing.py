@@ -14,7 +14,7 @@ from topfive.engines import EngineOptions
 from topfive.errors import InvalidImage, ModelNotFound, ModelUnavailable
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
-from topfive.predictions import ModelRef
+from topfive.predictions import ModelRef, PredictionOptions
 from topfive.registry.canary import CanaryOptions, CanaryWatch
 from topfive.registry.registry import Registry
 from topfive.registry.routes import parse_routes
@@ -111,7 +111,9 @@ class _Setting:
 
     def answered_by(self, **asked: str) -> str:
         """Classify a picture and follow up; returns the version that answered."""
-        found = self.service.predict(pictures.png(8, 8), Deadline.after(30), **asked)
+        found = self.service.predict(
+            pictures.png(8, 8), Deadline.after(30), PredictionOptions(**asked)
+        )
         found.follow_up()
         return found.model.version
 

@@ -159,13 +159,7 @@ def _predict(asked: InferRequest, fields: PredictFields) -> tuple[Prediction, ..
     charge_further(len(pixels) - 1)
     record = current_record()
     record.predictions = current_service().predict_tensor(
-        pixels,
-        record.deadline,
-        fields.top_k,
-        client_has_gone,
-        fields.model,
-        fields.version,
-        route_key(),
+        pixels, record.deadline, fields.options(route_key()), client_has_gone
     )
     return record.predictions
 

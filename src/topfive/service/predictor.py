@@ -1,0 +1,190 @@
+"""From an upload to its most likely classes: a lease, a queue slot, a permit, and the work."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from topfive.classify.classifier import Classifier, Pixels, Prepared, Scored
+from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
+from topfive.concurrency.memory import MemoryBudget
+from topfive.errors import ClientDisconnected, DeadlineExceeded, InvalidParameter
+from topfive.images.limits import ImageLimits
+from topfive.images.sniff import SniffedPicture, sniff
+from topfive.predictions import (
+    STANDARD_OPTIONS,
+    ImageInfo,
+    Prediction,
+    PredictionOptions,
+    Timings,
+)
+from topfive.registry.registry import Registry
+from topfive.service.routing import Leased, Routing
+
+IsAbandoned = Callable[[], bool]
+
+
+def is_never_abandoned() -> bool:
+    """Tell that the caller stays to hear the answer."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a classifier found in one picture; `prepared` is None where it came as pixels."""
+
+    scored: Scored
+    image: ImageInfo
+    timings: Timings
+    prepared: Prepared | None = None
+
+
+class Predictor:
+    """Classifies pictures with what `routing` chooses; safe to call from many threads."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        routing: Routing,
+        limiter: ConcurrencyLimiter,
+        memory: MemoryBudget,
+        limits: ImageLimits,
+    ) -> None:
+        self.routing = routing
+        self._registry = registry
+        self._limiter = limiter
+        self._memory = memory
+        self._limits = limits
+
+    def predict(
+        self,
+        data: bytes,
+        deadline: Deadline,
+        options: PredictionOptions = STANDARD_OPTIONS,
+        is_abandoned: IsAbandoned = is_never_abandoned,
+    ) -> Prediction:
+        """Classify one uploaded picture; raises a Failure where that cannot be done.
+
+        `is_abandoned` is asked before any work, and when time is up: nobody decodes for a client
+        that has gone, and it is ClientDisconnected.
+        """
+        started_s = monotonic() - deadline.waited_s
+        upload = sniff(data, self._limits)
+        with (
+            self.routing.lease(options.model, options.version, options.route_key) as leased,
+            self._limiter.queue_slot(),
+        ):
+            found = self._classify(leased, upload, deadline, options.top_k, is_abandoned, started_s)
+            return self._prediction(leased, found)
+
+    def predict_tensor(
+        self,
+        pixels: Pixels,
+        deadline: Deadline,
+        options: PredictionOptions = STANDARD_OPTIONS,
+        is_abandoned: IsAbandoned = is_never_abandoned,
+    ) -> tuple[Prediction, ...]:
+        """Classify prepared pictures: uint8 RGB of shape (pictures, side, side, 3).
+
+        Each waits for a turn of its own, so that several keep nobody else waiting for longer than
+        one does. Raises InvalidParameter where the model takes another side, and what `predict`
+        raises.
+        """
+        with (
+            self.routing.lease(options.model, options.version, options.route_key) as leased,
+            self._limiter.queue_slot(),
+        ):
+            _check_side(pixels, leased.classifier)
+            predictions = []
+            for number in range(len(pixels)):
+                one = pixels[number : number + 1]
+                found = self._classify_pixels(leased, one, deadline, options.top_k, is_abandoned)
+                predictions.append(self._prediction(leased, found))
+                deadline = Deadline(deadline.at_s)
+            return tuple(predictions)
+
+    def _classify(
+        self,
+        leased: Leased,
+        upload: SniffedPicture,
+        deadline: Deadline,
+        top_k: int,
+        is_abandoned: IsAbandoned,
+        started_s: float,
+    ) -> _Found:
+        waiting_since_s = monotonic()
+        with (
+            _noticing_departure(is_abandoned),
+            self._limiter.permit(deadline),
+            self._memory.reserve(upload.decoding_bytes(self._limits.max_pixels), deadline),
+        ):
+            _require_client(is_abandoned)
+            queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
+            prepared = leased.classifier.prepare(upload)
+            scored = self._infer(leased, prepared.pixels, top_k)
+        timings = Timings(
+            queue_ms,
+            prepared.decode_ms,
+            prepared.preprocess_ms,
+            scored.inference_ms,
+            (monotonic() - started_s) * 1000,
+        )
+        return _Found(scored, prepared.image, timings, prepared)
+
+    def _classify_pixels(
+        self,
+        leased: Leased,
+        pixels: Pixels,
+        deadline: Deadline,
+        top_k: int,
+        is_abandoned: IsAbandoned,
+    ) -> _Found:
+        side = leased.classifier.side
+        waiting_since_s = monotonic() - deadline.waited_s
+        with _noticing_departure(is_abandoned), self._limiter.permit(deadline):
+            _require_client(is_abandoned)
+            queue_ms = (monotonic() - waiting_since_s) * 1000
+            scored = self._infer(leased, pixels, top_k)
+        total_ms = (monotonic() - waiting_since_s) * 1000
+        timings = Timings(queue_ms, 0.0, 0.0, scored.inference_ms, total_ms)
+        return _Found(scored, ImageInfo("RGB", side, side), timings)
+
+    def _infer(self, leased: Leased, pixels: Pixels, top_k: int) -> Scored:
+        choice, classifier = leased
+        with self.routing.noting_error(choice, classifier.ref):
+            return classifier.infer(pixels, top_k)
+
+    def _prediction(self, leased: Leased, found: _Found) -> Prediction:
+        choice, classifier = leased
+        return Prediction(
+            classifier.ref,
+            found.scored.classes,
+            found.image,
+            found.timings,
+            self._registry.is_stand_in(classifier),
+            follow_up=self.routing.follow_up(choice, classifier, found.scored, found.prepared),
+        )
+
+
+@contextmanager
+def _noticing_departure(is_abandoned: IsAbandoned) -> Iterator[None]:
+    try:
+        yield
+    except DeadlineExceeded as error:
+        if is_abandoned():
+            raise ClientDisconnected("The client has gone before its turn came.") from error
+        raise
+
+
+def _require_client(is_abandoned: IsAbandoned) -> None:
+    if is_abandoned():
+        raise ClientDisconnected("The client has gone before its turn came.")
+
+
+def _check_side(pixels: Pixels, classifier: Classifier) -> None:
+    side = classifier.side
+    if pixels.shape[1:] != (side, side, 3):
+        found = " x ".join(str(one) for one in pixels.shape[1:])
+        raise InvalidParameter(
+            f"The model {classifier.ref.name} takes pictures of {side} x {side} x 3, not {found}."
+        )
