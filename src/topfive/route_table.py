@@ -11,12 +11,14 @@ from urllib.parse import unquote
 
 # What a body may hold beside the picture: a form's boundaries and part headers, or JSON.
 BESIDE_PICTURE_BYTES = 64 * 1024
+MAX_BATCH_BYTES = 256 * 1024 * 1024
 
 
 class Work(Enum):
-    """What a request asks for: a prediction, how the service is, or anything else."""
+    """What a request asks for: a prediction, many of them, how the service is, or anything else."""
 
     PREDICTION = "prediction"
+    BATCH = "batch"
     PROBE = "probe"
     OTHER = "other"
 
@@ -27,6 +29,7 @@ class Body(Enum):
     PICTURE = "picture"
     # Base64 writes three bytes as four characters (RFC 4648, section 4).
     BASE64 = "base64"
+    BATCH = "batch"
 
 
 class ErrorShape(Enum):
@@ -66,11 +69,16 @@ class RouteTable:
     """
 
     def __init__(
-        self, routes: Iterable[Route], max_upload_bytes: int, vertex: Iterable[Route] = ()
+        self,
+        routes: Iterable[Route],
+        max_upload_bytes: int,
+        vertex: Iterable[Route] = (),
+        max_batch_bytes: int = MAX_BATCH_BYTES,
     ) -> None:
         self.vertex = tuple(vertex)
         self.routes = (*routes, *self.vertex)
         self._max_upload_bytes = max_upload_bytes
+        self._max_batch_bytes = max_batch_bytes
         self._by_path = {(one.method, one.path): one for one in self.routes}
         self._templates: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
         for route in self.routes:
@@ -104,14 +112,16 @@ class RouteTable:
 
     def body_bytes(self, route: Route | None) -> int:
         """Tell how long a body may be."""
+        if route is not None and route.body is Body.BATCH:
+            return self._max_batch_bytes
         is_base64 = route is not None and route.body is Body.BASE64
         most_bytes = self._max_upload_bytes
         return (-(-most_bytes * 4 // 3) if is_base64 else most_bytes) + BESIDE_PICTURE_BYTES
 
     @property
     def most_body_bytes(self) -> int:
-        """How long a body of any route may be."""
-        return max(map(self.body_bytes, self.routes))
+        """How long a body may be of any route whose bodies are collected, as batches are not."""
+        return max(self.body_bytes(one) for one in self.routes if one.work is not Work.BATCH)
 
     def _find_template(self, method: str, path: str) -> Route | None:
         if path.count("/") >= self._most_segments:
@@ -127,6 +137,7 @@ class RouteTable:
 def build_route_table(
     max_upload_bytes: int = 10 * 1024 * 1024,
     *,
+    max_batch_bytes: int = MAX_BATCH_BYTES,
     has_metrics_port: bool = False,
     vertex_predict: str = "",
     vertex_health: str = "",
@@ -140,7 +151,7 @@ def build_route_table(
     vertex = [replace(_VERTEX_PREDICT, path=vertex_predict)] if vertex_predict else []
     if vertex_health and not answers_health(vertex_health):
         vertex.append(replace(_VERTEX_HEALTH, path=vertex_health))
-    return RouteTable(routes, max_upload_bytes, vertex)
+    return RouteTable(routes, max_upload_bytes, vertex, max_batch_bytes)
 
 
 def answers_health(path: str) -> bool:
@@ -184,7 +195,7 @@ def _prediction(path: str, error_shape: ErrorShape, body: Body = Body.BASE64) ->
         scope="predict",
         work=Work.PREDICTION,
         pictures=1,
-        counts_body=body is Body.BASE64,
+        counts_body=body is not Body.PICTURE,
         body=body,
         error_shape=error_shape,
     )
@@ -200,7 +211,7 @@ _VERTEX_HEALTH = _probe("", _MESSAGE)
 
 ROUTES: tuple[Route, ...] = (
     _prediction("/predict", _PROBLEM, Body.PICTURE),
-    replace(_prediction("/predict/batch", _PROBLEM, Body.PICTURE), is_reserved=True),
+    replace(_prediction("/predict/batch", _PROBLEM, Body.BATCH), work=Work.BATCH, is_reserved=True),
     Route("GET", "/models", scope="predict"),
     Route("GET", _NAME, scope="predict"),
     Route("GET", _NAMED, scope="predict"),

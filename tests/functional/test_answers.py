@@ -100,7 +100,7 @@ def test_info_describes_the_service(server: LiveServer) -> None:
         "limits": dict,
     }
     assert (info["status"], info["wanted_model"], info["workers"]) == ("healthy", NAME, 2)
-    assert info["threads"] == info["slots"] * 2 + 20
+    assert info["threads"] == info["slots"] * 2 + 22
     assert info["limits"] == {
         "max_upload_bytes": 10 * 1024 * 1024,
         "max_pixels": 25_000_000,

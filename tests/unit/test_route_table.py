@@ -45,8 +45,8 @@ def test_no_route_is_declared_twice() -> None:
 
 
 def test_every_prediction_costs_a_picture_and_asks_for_its_scope() -> None:
-    """What takes a prediction's slot is counted in the quota and behind the key `predict`."""
-    predictions = [one for one in ROUTES if one.work is Work.PREDICTION]
+    """What classifies pictures is counted in the quota and behind the key `predict`."""
+    predictions = [one for one in ROUTES if one.work in (Work.PREDICTION, Work.BATCH)]
     assert {(one.scope, one.pictures) for one in predictions} == {("predict", 1)}
     assert all(one.pictures == 0 for one in ROUTES if one not in predictions)
 
@@ -63,9 +63,18 @@ def test_metrics_on_a_port_of_their_own_ask_for_no_key(has_port: bool, scope: st
 def test_a_body_in_base64_may_be_a_third_longer(most_bytes: int) -> None:
     """The largest picture fits, as it is and as base64 with its padding."""
     table = build_route_table(most_bytes)
-    for route in table.routes:
+    for route in [one for one in table.routes if one.work is not Work.BATCH]:
         needed = -(-most_bytes // 3) * 4 if route.counts_body else most_bytes
         assert needed < table.body_bytes(route) <= table.most_body_bytes
+
+
+def test_a_batch_has_a_length_of_its_own() -> None:
+    """It is longer than what is collected, and what is collected is bounded without it."""
+    table = build_route_table(1000, max_batch_bytes=10**9)
+    batch = table.find("POST", "/predict/batch")
+    assert batch is not None
+    assert (batch.work, table.body_bytes(batch)) == (Work.BATCH, 10**9)
+    assert table.most_body_bytes == build_route_table(1000).most_body_bytes < 10**5
 
 
 def test_failures_are_written_as_a_route_says() -> None:

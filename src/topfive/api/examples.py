@@ -45,7 +45,7 @@ _INFO = {
     "workers": 2,
     "slots": 1,
     "queue": 32,
-    "threads": 22,
+    "threads": 24,
     "sizing_reason": "2 CPUs allowed, no CPU quota; 24103 MB of memory",
     "limits": {
         "max_upload_bytes": 10485760,

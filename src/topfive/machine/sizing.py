@@ -36,6 +36,8 @@ STREAM_THREADS = 8
 OTHER_THREADS = 4
 # These answer health while everything else is busy.
 PROBE_THREADS = 8
+# Each reads one batch and sends its answer; the pictures are worked on by threads of their own.
+BATCH_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class SizingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Processes; per process slots, queue, bytes for decoding, uploads and models; the reasons."""
+    """Processes; per process slots, queue, bytes for decoding, uploads and models; the reasons.
+
+    `batch_slots` pictures of batches are worked on at once while there is nothing else to do.
+    """
 
     workers: int
     slots: int
@@ -59,6 +64,7 @@ class Sizing:
     reason: str
     upload_bytes: int = MOST_UPLOAD_BYTES
     model_bytes: int = LEAST_MODEL_BYTES
+    batch_slots: int = 1
 
     @property
     def spare_slots(self) -> int:
@@ -68,7 +74,8 @@ class Sizing:
     @property
     def threads(self) -> int:
         """How many threads of a worker may be answering at once."""
-        return self.slots + self.spare_slots + STREAM_THREADS + OTHER_THREADS + PROBE_THREADS
+        others = STREAM_THREADS + OTHER_THREADS + PROBE_THREADS + BATCH_THREADS
+        return self.slots + self.spare_slots + others
 
 
 def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
@@ -85,7 +92,11 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     share_bytes = max(0, int((left_bytes - DECODING_KEPT_BYTES) * MODEL_SHARE))
     model_bytes = options.model_bytes or max(LEAST_MODEL_BYTES, share_bytes)
     decoding_bytes = max(LEAST_DECODING_BYTES, left_bytes - share_bytes)
-    return Sizing(workers, slots, queue, decoding_bytes, reason, upload_bytes, model_bytes)
+    # One worker has the whole batch, so alone it may use the CPUs of the others too.
+    batch_slots = max(slots, min(cores, MAX_SLOTS_PER_WORKER))
+    return Sizing(
+        workers, slots, queue, decoding_bytes, reason, upload_bytes, model_bytes, batch_slots
+    )
 
 
 def _slots_for(cores: int, workers: int) -> int:

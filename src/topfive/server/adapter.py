@@ -7,7 +7,9 @@ replaces workers. What happens in between is topfive's own event loop.
 import errno
 import os
 import time
+from functools import partial
 from io import BytesIO
+from math import inf
 from mmap import mmap
 from typing import Any
 
@@ -26,6 +28,7 @@ from gunicorn.workers.base import Worker as GunicornWorker
 
 from topfive.errors import ClientDisconnected
 from topfive.route_table import STANDARD_TABLE, RouteTable, Work
+from topfive.server.arriving import ArrivingBody, few_pieces
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.event_loop import EventLoop
@@ -34,6 +37,8 @@ from topfive.server.limits import scheduler_limits
 from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, refuse_new_connections
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
+from topfive.server.streamed_answer import StreamedAnswer
+from topfive.server.upload import BatchLimits
 from topfive.service import Service
 
 # Loading a model takes seconds; workers that need longer are not waited for at a reload.
@@ -118,7 +123,7 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
         return EventLoop(
             self.sockets,
             scheduler,
-            GunicornHttp(self.cfg, self.wsgi, limits.request_s, routes),
+            GunicornHttp(self.cfg, self.wsgi, limits.request_s, routes, limits.batches),
             Refusals(service.access_log, self.wsgi.headers_of_refusals),
             Balance(self.board, self.age),
             self.cfg.worker_connections,
@@ -152,14 +157,15 @@ class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
         self._collected = collected
         self._conn: Connection | None = None
         self._until_s = 0.0
+        self._idle_s = inf
 
     def go_on(self, collected: bytes) -> None:
         """Have further bytes read that were collected."""
         self._collected = collected
 
-    def wait_for(self, conn: Connection, until_s: float) -> None:
+    def wait_for(self, conn: Connection, until_s: float, idle_s: float) -> None:
         """Have a thread wait for what a connection still sends."""
-        self._conn, self._until_s = conn, until_s
+        self._conn, self._until_s, self._idle_s = conn, until_s, idle_s
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return some bytes; none at the end of what was collected.
@@ -173,36 +179,28 @@ class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
             return b""
         # Only now: whom the app refuses by its head alone need not send the body.
         self._conn.tell_to_continue()
-        data = self._conn.receive(size_hint or 8192, self._until_s)
+        data = self._conn.receive(size_hint or 8192, self._until_s, self._idle_s)
         if not data:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the client has gone")
         return data
-
-
-class ArrivingBody:
-    """The body of a request as its app reads it while it arrives."""
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def read(self, size: int | None = None) -> bytes:
-        """Read some bytes; raises BrokenRequest where they are not HTTP, OSError at their end."""
-        try:
-            return bytes(self._body.read(size))
-        except ParseException as error:
-            raise BrokenRequest from error
 
 
 class GunicornHttp:
     """HTTP by Gunicorn's parser and response class, and answers by a WSGI app."""
 
     def __init__(
-        self, cfg: Any, app: Any, request_s: float, routes: RouteTable = STANDARD_TABLE
+        self,
+        cfg: Any,
+        app: Any,
+        request_s: float,
+        routes: RouteTable = STANDARD_TABLE,
+        batches: BatchLimits | None = None,
     ) -> None:
         self._cfg = cfg
         self._app = app
         self._request_s = request_s
         self._routes = routes
+        self._batches = batches or BatchLimits()
 
     def parse_head(self, data: bytes, conn: Connection) -> Head:
         """Parse a head; raises BrokenRequest."""
@@ -248,25 +246,39 @@ class GunicornHttp:
 
     def _body(self, conn: Connection, message: Any) -> Any:
         """Return the file that the app reads the body from."""
+        reader = message.body.reader
         message.unreader.go_on(conn.body)
         if conn.body_is_missing:
-            message.unreader.wait_for(conn, conn.head_s + self._request_s)
-            return ArrivingBody(message.body)
-        if isinstance(message.body.reader, ChunkedReader):
+            whole_s, idle_s = self._patience(conn)
+            message.unreader.wait_for(conn, conn.head_s + whole_s, idle_s)
+            if isinstance(reader, ChunkedReader):
+                reader.parser = few_pieces(reader.parser)
+            return ArrivingBody(reader, partial(_ready_bytes, reader), ParseException)
+        if isinstance(reader, ChunkedReader):
             return BytesIO(message.body.read())
         return BytesIO(conn.body)
 
+    def _patience(self, conn: Connection) -> tuple[float, float]:
+        """Tell how many seconds a body has in all, and how many may pass without a byte."""
+        if conn.work is Work.BATCH:
+            return self._batches.whole_s, self._batches.idle_s
+        return self._request_s, inf
+
     def _run_app(self, conn: Connection, message: Any, body: Any, may_keep: bool) -> Any:
         message._expected_100_continue = False
-        response, environ = wsgi.create(message, conn, conn.client, conn.server, self._cfg)
+        is_batch = conn.work is Work.BATCH
+        out = StreamedAnswer(conn, self._batches, lambda: _is_unread(conn)) if is_batch else conn
+        response, environ = wsgi.create(message, out, conn.client, conn.server, self._cfg)
         environ |= _told_to_app(conn, body)
         if not may_keep:
             response.force_close()
 
-        def start_response(*given: Any) -> Any:
-            if _is_unread(conn):
+        def start_response(status: str, *given: Any) -> Any:
+            # A batch that is answered while it arrives is read to its end, unless something fails.
+            is_read_on = is_batch and status.startswith("2")
+            if _is_unread(conn) and not is_read_on:
                 response.force_close()
-            return response.start_response(*given)
+            return response.start_response(status, *given)
 
         pieces = self._app(environ, start_response)
         try:
@@ -289,6 +301,12 @@ def _told_to_app(conn: Connection, body: Any) -> dict[str, Any]:
         "topfive.waited_s": conn.waited_s,
         "topfive.client_has_gone": conn.has_gone,
     }
+
+
+def _ready_bytes(reader: Any) -> int:
+    """Tell how much of a body has been read from the connection and not by the app."""
+    is_chunked = isinstance(reader, ChunkedReader)
+    return int(reader.buf.tell() if is_chunked else reader.unreader.buf.tell())
 
 
 def _is_unread(conn: Connection) -> bool:

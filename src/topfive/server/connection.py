@@ -141,11 +141,12 @@ class Connection(Upload):
         """Throw away up to `most` bytes that arrive; returns how many, 0 at the client's end."""
         return self.sock.recv_into(_WASTE, most, _DROP)
 
-    def receive(self, size: int, until_s: float) -> bytes:
-        """Read for a thread, waiting until then; raises TimeoutError if nothing comes.
+    def receive(self, size: int, until_s: float, idle_s: float = inf) -> bytes:
+        """Read for a thread, waiting until then and for `idle_s`; raises TimeoutError at the end.
 
         Of a `size` that a client has announced no more is set aside than a piece.
         """
+        until_s = min(until_s, monotonic() + idle_s)
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         while True:
@@ -196,6 +197,22 @@ class Connection(Upload):
         del self.unsent[:sent]
         self.sent_bytes += sent
         return not self.unsent
+
+    def send_on(self, most_unsent: int, until_s: float, idle_s: float) -> None:
+        """Send for a thread, which waits while the client leaves more than `most_unsent` bytes.
+
+        Raises OSError where the client has gone, or takes nothing for `idle_s` or until `until_s`.
+        """
+        poll = select.poll()
+        poll.register(self.sock, select.POLLOUT)
+        while True:
+            if self.flush() is None:
+                raise BrokenPipeError(errno.EPIPE, "the client has gone")
+            if len(self.unsent) <= most_unsent:
+                return
+            left_s = min(idle_s, until_s - monotonic())
+            if left_s <= 0 or not poll.poll(left_s * 1000):
+                raise BrokenPipeError(errno.EPIPE, "the client does not read its answers")
 
     def end_sending(self) -> None:
         """Tell the client that nothing more comes; raises OSError if it has gone."""

@@ -11,7 +11,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from topfive.errors import InternalError
+from topfive.errors import ClientDisconnected, InternalError
 from topfive.server.acceptor import Acceptor
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
@@ -84,8 +84,15 @@ class EventLoop:
                     self._go_on(upload)  # type: ignore[arg-type] # this loop made it
                 else:
                     self._carry_out(upload, verdict)
+            self._drop_gone_batches()
             self._start_work()
         self._refusals.report()
+
+    def _drop_gone_batches(self) -> None:
+        """Let batches go whose clients left while they waited: nobody reads, so nobody sees it."""
+        for batch in self._scheduler.waiting_batches:
+            if batch.has_gone():  # type: ignore[attr-defined] # this loop made it
+                self._carry_out(batch, Refusal(ClientDisconnected()))
 
     def stop_accepting(self) -> None:
         """Let in everyone who is connected already, and close the listening sockets."""

@@ -4,7 +4,6 @@ Events go in, decisions come out, and every refusal below the app is decided her
 lock around all calls, and carry the decisions out.
 """
 
-from collections import deque
 from collections.abc import Callable
 from math import inf
 
@@ -18,54 +17,11 @@ from topfive.errors import (
     UploadTooSlow,
 )
 from topfive.route_table import Work
+from topfive.server.lanes import BatchLane, Lane
 from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upload, Verdict
 
 # Requests this small are never given up to make room for others.
 SMALL_BYTES = 64 * 1024
-
-
-# Most pictures take a hundredth of this, the slowest on a slow core twice as long.
-LONG_WORK_S = 1.0
-
-
-class Lane:
-    """Requests of one kind: `limit` at work at once, the others in the order they came.
-
-    Work that takes long makes way for another request, for up to `spare` of them: those behind a
-    huge picture, or one that is stuck, need not wait for its end.
-    """
-
-    def __init__(self, limit: int, spare: int = 0) -> None:
-        self.limit = limit
-        self.spare = spare
-        self.waiting: deque[Upload] = deque()
-        self._began_s: dict[Upload, float] = {}
-        self._long: set[Upload] = set()
-
-    @property
-    def working(self) -> int:
-        """How many are at work."""
-        return len(self._began_s)
-
-    def is_ready(self) -> bool:
-        """Tell whether a thread may have one that waits."""
-        return bool(self.waiting) and self.working < self.limit + min(len(self._long), self.spare)
-
-    def start(self, now_s: float) -> Upload:
-        """Put the one that waits longest to work."""
-        upload = self.waiting.popleft()
-        self._began_s[upload] = now_s
-        return upload
-
-    def finish(self, upload: Upload) -> None:
-        """Note that one is no longer at work."""
-        del self._began_s[upload]
-        self._long.discard(upload)
-
-    def note_long_work(self, now_s: float) -> None:
-        """Note which have been at work for long."""
-        began_s = self._began_s.items()
-        self._long = {one for one, at_s in began_s if now_s - at_s >= LONG_WORK_S}
 
 
 class UploadScheduler:
@@ -82,10 +38,12 @@ class UploadScheduler:
         self._closing = 0
         self._ticked_s = 0.0
         self._predictions = Lane(limits.slots, limits.spare_slots)
+        self._batches = BatchLane(limits.batches.at_work, limits.batches.waiting)
         # In the order of their turns: probes first, since they are quick and others depend on them.
         self._lanes = {
             Work.PROBE: Lane(limits.probes),
             Work.PREDICTION: self._predictions,
+            Work.BATCH: self._batches,
             Work.OTHER: Lane(limits.others),
         }
         # A stream cannot be given up, so streams may take half of what is held at most.
@@ -106,6 +64,11 @@ class UploadScheduler:
     def waiting(self) -> int:
         """How many predictions wait for a thread."""
         return len(self._predictions.waiting)
+
+    @property
+    def waiting_batches(self) -> tuple[Upload, ...]:
+        """The batches that wait for a thread, whose connections nobody reads meanwhile."""
+        return tuple(self._batches.waiting)
 
     @property
     def is_full(self) -> bool:
@@ -152,17 +115,22 @@ class UploadScheduler:
         upload.work = work
         upload.most_body_bytes = body_bytes or self.limits.body_bytes
         upload.head_s = now_s
-        upload.expires_s = now_s + self.limits.request_s
+        is_batch = work is Work.BATCH
+        upload.expires_s = now_s + (
+            self.limits.batches.whole_s if is_batch else self.limits.request_s
+        )
 
     def body_arrived(self, upload: Upload, missing_bytes: float, now_s: float) -> Verdict:
         """Decide on a request of whose body so many bytes are missing; infinitely many: unknown."""
         if upload.work is Work.PREDICTION and self.is_full:
             return Refusal(self._overloaded())
-        if missing_bytes == 0:
-            return self._wait(upload, upload.work, now_s)
         # What is too large is not collected: the app refuses it by its announced length alone, or
         # as soon as it has read as much as it may.
         is_huge = upload.most_body_bytes < missing_bytes < inf
+        if upload.work is Work.BATCH and not is_huge:
+            return self._begin_batch(upload, now_s)
+        if missing_bytes == 0:
+            return self._wait(upload, upload.work, now_s)
         if is_huge or upload.held_bytes > upload.most_body_bytes:
             return self._wait(upload, Work.OTHER, now_s)
         return self._stream(upload, now_s) if self._may_stream() else Decision.READ_ON
@@ -233,11 +201,14 @@ class UploadScheduler:
         for upload in self._uploads:
             if upload.stage in _ARRIVING:
                 upload.expires_s = min(upload.expires_s, now_s + self.limits.stop_s)
+        for batch in self._batches.waiting:
+            batch.expires_s = now_s
 
     def tick(self, now_s: float) -> list[tuple[Upload, Verdict]]:
         """List the connections whose time is over, with what becomes of each."""
         self._ticked_s = now_s
         self._predictions.note_long_work(now_s)
+        self._batches.note_long_work(now_s)
         late = [one for one in self._uploads if one.expires_s <= now_s]
         return [(one, self._end_of(one, now_s)) for one in late if one.stage not in _AT_A_THREAD]
 
@@ -249,17 +220,31 @@ class UploadScheduler:
 
     def _late_failure(self, upload: Upload) -> Failure | None:
         if upload.stage is Stage.WAITING:
+            if self.is_stopping and upload.work is Work.BATCH:
+                return _stopping()
             return DeadlineExceeded("The answer was not ready in time. Try again later.")
         if upload.stage not in (Stage.HEAD, Stage.BODY):
             return None
         if self.is_stopping:
-            return ShuttingDown(
-                "The service stopped before the whole request was there. Try again.",
-                retry_after_s=1,
-            )
+            return _stopping()
         return UploadTooSlow(
             "The request did not arrive in time. Try again over a faster connection."
         )
+
+    def _begin_batch(self, upload: Upload, now_s: float) -> Verdict:
+        """Decide on a batch, which is never collected: at work its thread reads it."""
+        if self.is_stopping:
+            return Refusal(_stopping())
+        if self._batches.is_full:
+            limits = self.limits.batches
+            return Refusal(
+                Overloaded(
+                    f"{limits.at_work} batches are at work in this worker, and {limits.waiting} "
+                    "more wait. Try again later.",
+                    retry_after_s=self._batches.retry_after_s,
+                )
+            )
+        return self._wait(upload, Work.BATCH, now_s)
 
     def _wait(self, upload: Upload, work: Work, now_s: float) -> Decision:
         upload.stage = Stage.WAITING
@@ -311,6 +296,12 @@ class UploadScheduler:
     def _release(self, upload: Upload, count: int) -> None:
         upload.held_bytes -= count
         self.held_bytes -= count
+
+
+def _stopping() -> ShuttingDown:
+    return ShuttingDown(
+        "The service stopped before the whole request was there. Try again.", retry_after_s=1
+    )
 
 
 _AT_A_THREAD = frozenset({Stage.WORKING, Stage.ANSWERED})

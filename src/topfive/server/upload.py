@@ -5,7 +5,7 @@ from enum import Enum
 from math import inf
 
 from topfive.errors import Failure
-from topfive.machine.sizing import OTHER_THREADS, PROBE_THREADS, STREAM_THREADS
+from topfive.machine.sizing import BATCH_THREADS, OTHER_THREADS, PROBE_THREADS, STREAM_THREADS
 from topfive.route_table import Work
 
 
@@ -57,11 +57,27 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How many batches are at work and wait, and how many seconds one has.
+
+    `whole_s` for all of it; `idle_s` may pass without a byte of its body, `send_s` without a byte
+    of its answer being read.
+    """
+
+    at_work: int = BATCH_THREADS
+    waiting: int = 8
+    whole_s: float = 300.0
+    idle_s: float = 10.0
+    send_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class SchedulerLimits:
     """How many requests and bytes a worker takes on, and how many seconds it waits for each.
 
     `slots` predictions are worked on at once and `queue` more wait. `streams`, `others` and
-    `probes` are threads for requests of other kinds. `body_bytes` is the longest body of any route.
+    `probes` are threads for requests of other kinds. `body_bytes` is the longest body of any route
+    whose bodies are collected.
     """
 
     slots: int
@@ -72,6 +88,7 @@ class SchedulerLimits:
     streams: int = STREAM_THREADS
     others: int = OTHER_THREADS
     probes: int = PROBE_THREADS
+    batches: BatchLimits = BatchLimits()
     head_s: float = 10.0
     # Load balancers keep connections for 60 s and must not be first to find one closed.
     keepalive_s: float = 75.0
@@ -98,4 +115,5 @@ class SchedulerLimits:
     @property
     def threads(self) -> int:
         """How many threads can be at work at once."""
-        return self.slots + self.spare_slots + self.streams + self.others + self.probes
+        others = self.streams + self.others + self.probes + self.batches.at_work
+        return self.slots + self.spare_slots + others

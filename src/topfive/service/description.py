@@ -14,10 +14,14 @@ from topfive.telemetry.metrics import Labels
 
 @dataclass(frozen=True, slots=True)
 class ServiceLimits:
-    """What one request may cost: its picture, and its time in seconds, waiting included."""
+    """What one request may cost: its picture, and its time in seconds, waiting included.
+
+    A batch has `batch_timeout_s`.
+    """
 
     image: ImageLimits
     request_timeout_s: float
+    batch_timeout_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Service:
     def count_waiting_with(self, count: Callable[[], int]) -> None:
         """Have `count` tell how many pictures wait before they reach the service."""
         self._count_waiting = count
+        self._limiter.count_waiting_with(count)
 
     def oldest_run_s(self) -> float:
         """Tell for how long the oldest prediction has been at work; 0 if none is."""

@@ -60,7 +60,7 @@ def build_service(
     sizing = choose_sizing(settings)
     registry = open_registry(settings, sizing)
     limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
-    limiter = ConcurrencyLimiter(sizing.slots, sizing.queue, sizing.spare_slots)
+    limiter = ConcurrencyLimiter(sizing.slots, sizing.queue, sizing.spare_slots, sizing.batch_slots)
     memory = MemoryBudget(sizing.decoding_bytes)
     metrics = _open_metrics(settings) if has_telemetry else NoMetrics()
     traces = _open_traces(settings) if has_telemetry else NoTraces()

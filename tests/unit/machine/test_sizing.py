@@ -45,7 +45,7 @@ def test_workers_and_slots_suit_the_machine(cpus, quota, memory_gib, workers, sl
     found = plan_sizing(_machine(cpus, int(memory_gib * GIB), quota), FREE)
     assert (found.workers, found.slots) == (workers, slots)
     assert found.queue == 32 * slots
-    assert found.threads == 2 * slots + 20
+    assert found.threads == 2 * slots + 22
 
 
 @given(
@@ -77,13 +77,22 @@ def test_no_waiting_places_are_a_choice():
     """A queue of zero is a number like any other."""
     found = plan_sizing(_machine(4, 8 * GIB), SizingOptions(queue=0))
     assert found.queue == 0
-    assert found.threads == 2 * found.slots + 20
+    assert found.threads == 2 * found.slots + 22
+
+
+@pytest.mark.parametrize(
+    ("cpus", "slots", "batch_slots"), [(1, None, 1), (2, None, 2), (64, None, 4), (2, 7, 7)]
+)
+def test_a_batch_alone_may_use_the_cpus_of_other_workers(cpus, slots, batch_slots):
+    """As many of its pictures are worked on as there are CPUs, up to what a process can use."""
+    found = plan_sizing(_machine(cpus, 64 * GIB), SizingOptions(slots=slots))
+    assert found.batch_slots == batch_slots
 
 
 def test_everything_fixed_is_named_together():
     """All that was fixed is in the reason."""
     found = plan_sizing(_machine(4, GIB), SizingOptions(3, 2, 1))
-    assert (found.workers, found.slots, found.queue, found.threads) == (3, 2, 1, 24)
+    assert (found.workers, found.slots, found.queue, found.threads) == (3, 2, 1, 26)
     assert "workers, slots, queue fixed by settings" in found.reason
 
 
@@ -105,4 +114,4 @@ def test_the_reason_tells_what_was_seen():
 def test_threads_are_for_what_is_at_work():
     """A longer queue needs no thread: what waits is no thread's."""
     short, long = (plan_sizing(_machine(4, GIB), SizingOptions(queue=one)) for one in (1, 1000))
-    assert short.threads == long.threads == 2 * short.slots + 20
+    assert short.threads == long.threads == 2 * short.slots + 22

@@ -64,6 +64,13 @@ class Script:
         self.on_head(name, work)
         return self.on_body(name, "0")
 
+    def on_batch(self, name: str, missing: str = "400000") -> Decision | Refusal:
+        """A client connects and sends 50 bytes of a batch."""
+        self.on_connect(name)
+        self.on_bytes(name, "50")
+        self.scheduler.head_complete(self.uploads[name], Work.BATCH, self.now_s, 500_000)
+        return self.on_body(name, missing)
+
     def on_work(self, name: str, work: str = "prediction") -> str | None:
         """A client sends a whole request, and a thread takes the next one that may start."""
         self.on_whole(name, work)

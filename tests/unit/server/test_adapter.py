@@ -101,6 +101,7 @@ def test_limits_are_those_that_the_service_tells_of(slots: int) -> None:
     assert (limits.slots, limits.queue, limits.threads) == (slots, 16, sizing.threads)
     assert (limits.held_bytes, limits.request_s) == (50 * 1024**2, 30.0)
     assert limits.body_bytes == STANDARD_TABLE.most_body_bytes
+    assert limits.batches.whole_s == 300.0
 
 
 def test_two_of_the_largest_uploads_always_fit() -> None:
@@ -124,7 +125,7 @@ def post(*headers: bytes, path: bytes = b"/predict") -> bytes:
         (post(b"Content-Length: 7", path=b"/predict?top_k=1"), Work.PREDICTION, 7),
         (post(b"Content-Length: 7", path=b"http://x/predict"), Work.PREDICTION, 7),
         (post(b"Content-Length: 7", path=b"/%70redict"), Work.PREDICTION, 7),
-        (post(b"Content-Length: 7", path=b"/predict/batch"), Work.PREDICTION, 7),
+        (post(b"Content-Length: 7", path=b"/predict/batch"), Work.BATCH, 7),
         (post(b"Content-Length: 7", path=b"/predict/other"), Work.OTHER, 7),
         (post(b"Content-Length: 7", path=b"/invocations"), Work.PREDICTION, 7),
         (post(b"Content-Length: 7", path=b"/v2/models/m/infer"), Work.PREDICTION, 7),

@@ -64,7 +64,9 @@ SETTINGS_READ = {"graceful_timeout", "worker_connections"}
 MESSAGE = {
     "message.method", "message.path", "message.headers", "message.body", "message.body.read",
     "message.body.reader", "message.unreader", "message._expected_100_continue",
-    "reader.length", "reader.parser", "message.unreader.take_buffered",
+    "reader.length", "reader.parser", "reader.buf", "reader.buf.tell", "reader.unreader",
+    "reader.unreader.buf", "reader.unreader.buf.tell",
+    "message.unreader.take_buffered",
 }  # fmt: skip
 # These are the adapter's own: its subclass of Unreader has them.
 OWN = {"message.unreader.go_on", "message.unreader.wait_for"}
@@ -322,7 +324,9 @@ def test_a_known_length_is_read_by_a_reader_that_counts_it_down() -> None:
     message = parse(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcdefg")
     assert isinstance(message.body.reader, LengthReader)
     assert message.body.reader.length == 5
-    assert message.body.read() == b"abcde"
+    assert message.body.reader.read(1) == b"a"
+    assert message.body.reader.unreader.buf.tell() == len(b"bcdefg")
+    assert message.body.read() == b"bcde"
     assert message.body.reader.length == 0
     assert message.unreader.take_buffered() == b"fg"
 
@@ -334,10 +338,14 @@ def test_no_body_is_a_length_of_zero() -> None:
 
 def test_chunks_are_read_by_a_reader_whose_parser_ends() -> None:
     """`parser` is None once the last chunk was read, and what is behind it is left."""
-    message = parse(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\nnext")
+    message = parse(
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\nnext"
+    )
     assert isinstance(message.body.reader, ChunkedReader)
     assert isinstance(message.body.reader.parser, GeneratorType)
-    assert message.body.read() == b"a"
+    assert message.body.reader.read(1) == b"a"
+    assert message.body.reader.buf.tell() == len(b"b")
+    assert message.body.read() == b"b"
     assert message.body.reader.parser is None
     assert message.unreader.take_buffered() == b"next"
 

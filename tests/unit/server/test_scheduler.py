@@ -125,6 +125,36 @@ STREAMING = [
      "read on", {"queue": 31}),
 ]  # fmt: skip
 
+BATCHES = [
+    ("A batch waits for a thread, however little of it has come.", "batch a", "wait", {}),
+    ("So it does where nobody knows its length.", "batch a unknown", "wait", {}),
+    ("Only so many are at work.", "batch a; next; batch b; next; batch c; next", "nobody", {}),
+    ("One that is answered lets the next one start.",
+     "batch a; next; batch b; next; batch c; batch d; done b; next", "c", {}),
+    ("One whose client leaves does so too.",
+     "batch a; next; batch b; next; batch c; gone a; next", "c", {}),
+    ("Only so many wait.", f"{'; '.join(f'batch {n}; next' for n in 'abcdefghij')}; batch k",
+     "overloaded", {}),
+    ("One that leaves while it waits makes place for another.",
+     f"{'; '.join(f'batch {n}; next' for n in 'abcdefghij')}; gone f; batch k", "wait", {}),
+    ("It needs no queue slot of predictions.", "work a; whole b; batch c; next", "c", {}),
+    ("Nor does it take one.", "batch a; next; batch b; batch c; work d; whole e", "wait", {}),
+    ("What announces to be too large is the app's to refuse, at once.",
+     f"{'; '.join(f'batch {n}; next' for n in 'abcdefghij')}; batch k 500001; next", "k", {}),
+    ("What its thread has read does not count as held.",
+     "batch a; next; streamed a 400000; connect b; bytes b 399950", "nothing", SMALL),
+    ("It may take longer than a prediction.", "batch a; next; batch b; next; batch c; at 299; tick",
+     "nothing", {}),
+    ("What still waits then is past its deadline.",
+     "batch a; next; batch b; next; batch c; at 300; tick", "c deadline_exceeded", {}),
+    ("At work it is left to its thread.", "batch a; next; at 999; tick", "nothing", {}),
+    ("At a stop those that wait are told so at once.",
+     "batch a; next; batch b; next; batch c; stop; tick", "c shutting_down", {}),
+    ("What is at work then is left to its thread.", "batch a; next; stop; at 9; tick", "nothing",
+     {}),
+    ("None begins after a stop.", "stop; batch a", "shutting_down", {}),
+]  # fmt: skip
+
 MAKING_ROOM = [
     ("Below the limit everybody stays.", "connect a; bytes a 400000", "nothing"),
     ("Beyond it the upload that has taken longest is given up.",
@@ -275,6 +305,7 @@ def rows(table: list[tuple], **limits: int) -> list:
         *rows(QUEUE_SLOTS),
         *rows(LANES, queue=4, streams=0),
         *rows(STREAMING),
+        *rows(BATCHES),
         *rows(MAKING_ROOM, **SMALL),
         *rows(TIME),
         *rows(KEEPING),
@@ -363,9 +394,9 @@ def test_work_that_takes_long_makes_way_for_as_many_as_there_are_slots() -> None
 
 
 def test_the_number_of_threads_is_that_of_all_lanes() -> None:
-    """There is a thread for every slot, spare slot, stream, page and probe at once."""
+    """There is a thread for every slot, spare slot, stream, batch, page and probe at once."""
     limits = scheduler_with(slots=3, streams=5, others=2, probes=7).limits
-    assert (limits.capacity, limits.threads) == (4, 20)
+    assert (limits.capacity, limits.threads) == (4, 22)
 
 
 @pytest.mark.parametrize(("most_bytes", "decision"), [(1_000, Decision.WAIT), (None, None)])

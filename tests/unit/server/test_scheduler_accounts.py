@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.unit.server.scripts import scheduler_with
-from topfive.server.upload import Decision, Refusal, Stage, Upload, Verdict, Work
+from topfive.server.upload import BatchLimits, Decision, Refusal, Stage, Upload, Verdict, Work
 
 LIMITS = {
     "slots": 2,
@@ -18,6 +18,7 @@ LIMITS = {
     "body_bytes": 100_000,
     "held_bytes": 400_000,
     "closing_connections": 2,
+    "batches": BatchLimits(at_work=2, waiting=2),
 }
 WITH_THREADS = (Stage.WORKING, Stage.ANSWERED)
 COUNTS = st.one_of(st.integers(1, 200), st.integers(60_000, 150_000))
@@ -188,7 +189,11 @@ class Accounts(RuleBasedStateMachine):
         assert counted.count(Work.PREDICTION) <= 2 * LIMITS["slots"]
         assert counted.count(Work.OTHER) <= LIMITS["others"]
         assert counted.count(Work.PROBE) <= LIMITS["probes"]
+        assert counted.count(Work.BATCH) <= self.scheduler.limits.batches.at_work
         assert len(self.streaming) <= LIMITS["streams"]
+        batches = list(self.waiting.values()).count(Work.BATCH)
+        assert len(self.scheduler.waiting_batches) == batches
+        assert counted.count(Work.BATCH) + batches <= 4
         waiting = list(self.waiting.values()).count(Work.PREDICTION)
         assert self.scheduler.waiting == waiting
         assert self.scheduler.predictions == counted.count(Work.PREDICTION) + waiting
