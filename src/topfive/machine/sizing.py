@@ -38,6 +38,10 @@ OTHER_THREADS = 4
 PROBE_THREADS = 8
 # Each reads one batch and sends its answer; the pictures are worked on by threads of their own.
 BATCH_THREADS = 2
+# Where a cache is on so many predictions may look there before they have a slot: a hit needs none.
+MOST_LOOKUPS = 32
+# And one looks there for those that have no queue slot either.
+LOOKUP_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class SizingOptions:
     slots: int | None = None
     queue: int | None = None
     model_bytes: int | None = None
+    has_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Sizing:
     """Processes; per process slots, queue, bytes for decoding, uploads and models; the reasons.
 
     `batch_slots` pictures of batches are worked on at once while there is nothing else to do.
+    `lookups` predictions may look for their answer in the cache before they have a slot.
     """
 
     workers: int
@@ -65,6 +71,7 @@ class Sizing:
     upload_bytes: int = MOST_UPLOAD_BYTES
     model_bytes: int = LEAST_MODEL_BYTES
     batch_slots: int = 1
+    lookups: int = 0
 
     @property
     def spare_slots(self) -> int:
@@ -75,7 +82,8 @@ class Sizing:
     def threads(self) -> int:
         """How many threads of a worker may be answering at once."""
         others = STREAM_THREADS + OTHER_THREADS + PROBE_THREADS + BATCH_THREADS
-        return self.slots + self.spare_slots + others
+        lookups = self.lookups + LOOKUP_THREADS if self.lookups else 0
+        return self.slots + self.spare_slots + others + lookups
 
 
 def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
@@ -94,8 +102,17 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     decoding_bytes = max(LEAST_DECODING_BYTES, left_bytes - share_bytes)
     # One worker has the whole batch, so alone it may use the CPUs of the others too.
     batch_slots = max(slots, min(cores, MAX_SLOTS_PER_WORKER))
+    lookups = max(1, min(queue, MOST_LOOKUPS)) if options.has_cache else 0
     return Sizing(
-        workers, slots, queue, decoding_bytes, reason, upload_bytes, model_bytes, batch_slots
+        workers,
+        slots,
+        queue,
+        decoding_bytes,
+        reason,
+        upload_bytes,
+        model_bytes,
+        batch_slots,
+        lookups,
     )
 
 

@@ -26,7 +26,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.base import Worker as GunicornWorker
 
-from topfive.errors import ClientDisconnected
+from topfive.errors import ClientDisconnected, Overloaded
 from topfive.route_table import STANDARD_TABLE, RouteTable, Work
 from topfive.server.arriving import ArrivingBody, few_pieces
 from topfive.server.balance import Balance
@@ -236,6 +236,7 @@ class GunicornHttp:
             raise
         except ParseException as error:
             raise BrokenRequest from error
+        conn.is_overloaded = response.status_code == Overloaded.status
         if response.status_code == ClientDisconnected.status:
             conn.unsent.clear()
             return Outcome.GONE
@@ -300,6 +301,7 @@ def _told_to_app(conn: Connection, body: Any) -> dict[str, Any]:
         "topfive.head_s": conn.head_s,
         "topfive.waited_s": conn.waited_s,
         "topfive.client_has_gone": conn.has_gone,
+        "topfive.only_cached": conn.only_cached,
     }
 
 

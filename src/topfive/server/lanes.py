@@ -4,11 +4,15 @@ import math
 from collections import deque
 
 from topfive.concurrency.limiter import LONG_WORK_S
+from topfive.errors import Overloaded
+from topfive.machine.sizing import LOOKUP_THREADS
 from topfive.server.upload import Upload
 
 # Of so many of the last batches the time is known.
 _TIMED = 8
 _MAX_RETRY_AFTER_S = 60
+# Where the cache answers none of them, of so many and one more one is tried.
+_MOST_SKIPS = 31
 
 
 class Lane:
@@ -65,11 +69,18 @@ class BatchLane(Lane):
         """Whether no further batch may wait."""
         return self.working + len(self.waiting) >= self._most
 
-    @property
-    def retry_after_s(self) -> int:
-        """Estimate in how many seconds one more may wait, by the time that the last ones took."""
+    def overloaded(self) -> Overloaded:
+        """Make the failure of a batch for which there is no place now.
+
+        When there will be one is estimated by the time that the last ones took.
+        """
         took_s = sum(self._took_s) / len(self._took_s) if self._took_s else 1.0
-        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(took_s / self.limit)))
+        retry_after_s = min(_MAX_RETRY_AFTER_S, max(1, math.ceil(took_s / self.limit)))
+        return Overloaded(
+            f"{self.limit} batches are at work in this worker, and {self._most - self.limit} more "
+            "wait. Try again later.",
+            retry_after_s=retry_after_s,
+        )
 
     def finish(self, upload: Upload) -> float:
         """Note that one is no longer at work; returns the moment at which it began."""
@@ -80,3 +91,40 @@ class BatchLane(Lane):
     def note_long_work(self, now_s: float) -> None:
         """Note the time; a batch makes way for no other, however long it takes."""
         self._now_s = now_s
+
+
+class LookupLane(Lane):
+    """Predictions without a queue slot, which the cache alone can answer: `most` in all.
+
+    After each that it could not answer some that come are not tried, twice as many every time: what
+    is not in the cache costs more to look for than to refuse.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(LOOKUP_THREADS)
+        self._most = most
+        self._uploads: set[Upload] = set()
+        self._skips = 0
+        self._skipped = 0
+
+    def take(self, upload: Upload) -> bool:
+        """Tell whether one may be tried; it counts until it is left."""
+        if upload in self._uploads:
+            return True
+        if len(self._uploads) >= self._most:
+            return False
+        if self._skipped < self._skips:
+            self._skipped += 1
+            return False
+        self._skipped = 0
+        self._uploads.add(upload)
+        return True
+
+    def leave(self, upload: Upload) -> None:
+        """Count one no longer."""
+        self._uploads.discard(upload)
+
+    def finish(self, upload: Upload) -> float:
+        """Note that one has been answered, or not; returns the moment at which it began."""
+        self._skips = min(2 * self._skips + 1, _MOST_SKIPS) if upload.is_overloaded else 0
+        return super().finish(upload)

@@ -17,7 +17,7 @@ from topfive.errors import (
     UploadTooSlow,
 )
 from topfive.route_table import Work
-from topfive.server.lanes import BatchLane, Lane
+from topfive.server.lanes import BatchLane, Lane, LookupLane
 from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upload, Verdict
 
 # Requests this small are never given up to make room for others.
@@ -37,7 +37,9 @@ class UploadScheduler:
         self._streaming: set[Upload] = set()
         self._closing = 0
         self._ticked_s = 0.0
-        self._predictions = Lane(limits.slots, limits.spare_slots)
+        # Where a cache is on the limiter lets `slots` work: only there it is known who needs one.
+        self._predictions = Lane(limits.slots + limits.lookups, limits.spare_slots)
+        self._lookups = LookupLane(limits.only_cached if limits.lookups else 0)
         self._batches = BatchLane(limits.batches.at_work, limits.batches.waiting)
         # In the order of their turns: probes first, since they are quick and others depend on them.
         self._lanes = {
@@ -113,6 +115,7 @@ class UploadScheduler:
         """
         upload.stage = Stage.BODY
         upload.work = work
+        upload.only_cached = upload.is_overloaded = False
         upload.most_body_bytes = body_bytes or self.limits.body_bytes
         upload.head_s = now_s
         is_batch = work is Work.BATCH
@@ -123,7 +126,8 @@ class UploadScheduler:
     def body_arrived(self, upload: Upload, missing_bytes: float, now_s: float) -> Verdict:
         """Decide on a request of whose body so many bytes are missing; infinitely many: unknown."""
         if upload.work is Work.PREDICTION and self.is_full:
-            return Refusal(self._overloaded())
+            return self._look_up(upload, missing_bytes, now_s)
+        self._lookups.leave(upload)
         # What is too large is not collected: the app refuses it by its announced length alone, or
         # as soon as it has read as much as it may.
         is_huge = upload.most_body_bytes < missing_bytes < inf
@@ -137,7 +141,7 @@ class UploadScheduler:
 
     def next_work(self) -> Upload | None:
         """Name the request that a thread shall have now; None where none may start."""
-        for lane in self._lanes.values():
+        for lane in (*self._lanes.values(), self._lookups):
             if lane.is_ready():
                 upload = lane.start(self._ticked_s)
                 upload.stage = Stage.WORKING
@@ -151,7 +155,8 @@ class UploadScheduler:
         if upload in self._streaming:
             self._streaming.discard(upload)
         else:
-            self._lanes[upload.work].finish(upload)
+            self._lane_of(upload).finish(upload)
+        self._lookups.leave(upload)
         upload.stage = Stage.ANSWERED
         upload.streamed_bytes = 0
         self._release(upload, request_bytes)
@@ -231,26 +236,33 @@ class UploadScheduler:
             "The request did not arrive in time. Try again over a faster connection."
         )
 
+    def _lane_of(self, upload: Upload) -> Lane:
+        return self._lookups if upload.only_cached else self._lanes[upload.work]
+
+    def _look_up(self, upload: Upload, missing_bytes: float, now_s: float) -> Verdict:
+        """Decide on a prediction without a queue slot: the cache may have its answer."""
+        known_bytes = missing_bytes if missing_bytes < inf else 0
+        is_large = upload.most_body_bytes < max(upload.held_bytes, known_bytes)
+        if is_large or not self._lookups.take(upload):
+            return Refusal(self._overloaded())
+        if missing_bytes:
+            return Decision.READ_ON
+        upload.only_cached = True
+        return self._wait(upload, upload.work, now_s)
+
     def _begin_batch(self, upload: Upload, now_s: float) -> Verdict:
         """Decide on a batch, which is never collected: at work its thread reads it."""
         if self.is_stopping:
             return Refusal(_stopping())
         if self._batches.is_full:
-            limits = self.limits.batches
-            return Refusal(
-                Overloaded(
-                    f"{limits.at_work} batches are at work in this worker, and {limits.waiting} "
-                    "more wait. Try again later.",
-                    retry_after_s=self._batches.retry_after_s,
-                )
-            )
+            return Refusal(self._batches.overloaded())
         return self._wait(upload, Work.BATCH, now_s)
 
     def _wait(self, upload: Upload, work: Work, now_s: float) -> Decision:
         upload.stage = Stage.WAITING
         upload.work = work
         upload.whole_s = now_s
-        self._lanes[work].waiting.append(upload)
+        self._lane_of(upload).waiting.append(upload)
         return Decision.WAIT
 
     def _may_stream(self) -> bool:
@@ -288,9 +300,10 @@ class UploadScheduler:
         if upload in self._streaming:
             self._streaming.discard(upload)
         elif upload.stage is Stage.WORKING:
-            self._lanes[upload.work].finish(upload)
+            self._lane_of(upload).finish(upload)
         elif upload.stage is Stage.WAITING:
-            self._lanes[upload.work].waiting.remove(upload)
+            self._lane_of(upload).waiting.remove(upload)
+        self._lookups.leave(upload)
         self._release(upload, upload.held_bytes)
 
     def _release(self, upload: Upload, count: int) -> None:

@@ -5,7 +5,13 @@ from enum import Enum
 from math import inf
 
 from topfive.errors import Failure
-from topfive.machine.sizing import BATCH_THREADS, OTHER_THREADS, PROBE_THREADS, STREAM_THREADS
+from topfive.machine.sizing import (
+    BATCH_THREADS,
+    LOOKUP_THREADS,
+    OTHER_THREADS,
+    PROBE_THREADS,
+    STREAM_THREADS,
+)
 from topfive.route_table import Work
 
 
@@ -43,7 +49,11 @@ Verdict = Decision | Refusal
 
 @dataclass(slots=True, eq=False)
 class Upload:
-    """What the scheduler knows of one connection and its present request; moments in seconds."""
+    """What the scheduler knows of one connection and its present request; moments in seconds.
+
+    `only_cached` is a prediction that has no queue slot, and `is_overloaded` one whose app has said
+    so.
+    """
 
     stage: Stage = Stage.IDLE
     work: Work = Work.OTHER
@@ -54,6 +64,8 @@ class Upload:
     most_body_bytes: int = 0
     held_bytes: int = 0
     streamed_bytes: int = 0
+    only_cached: bool = False
+    is_overloaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +87,10 @@ class BatchLimits:
 class SchedulerLimits:
     """How many requests and bytes a worker takes on, and how many seconds it waits for each.
 
-    `slots` predictions are worked on at once and `queue` more wait. `streams`, `others` and
-    `probes` are threads for requests of other kinds. `body_bytes` is the longest body of any route
-    whose bodies are collected.
+    `slots` predictions are worked on at once and `queue` more wait; `lookups` of these have a
+    thread to look for their answer in the cache, and `only_cached` more where no queue slot is
+    left. `streams`, `others` and `probes` are threads for requests of other kinds. `body_bytes` is
+    the longest body of any route whose bodies are collected.
     """
 
     slots: int
@@ -88,6 +101,8 @@ class SchedulerLimits:
     streams: int = STREAM_THREADS
     others: int = OTHER_THREADS
     probes: int = PROBE_THREADS
+    lookups: int = 0
+    only_cached: int = 16
     batches: BatchLimits = BatchLimits()
     head_s: float = 10.0
     # Load balancers keep connections for 60 s and must not be first to find one closed.
@@ -116,4 +131,5 @@ class SchedulerLimits:
     def threads(self) -> int:
         """How many threads can be at work at once."""
         others = self.streams + self.others + self.probes + self.batches.at_work
-        return self.slots + self.spare_slots + others
+        lookups = self.lookups + LOOKUP_THREADS if self.lookups else 0
+        return self.slots + self.spare_slots + others + lookups

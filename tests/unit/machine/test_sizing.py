@@ -80,6 +80,17 @@ def test_no_waiting_places_are_a_choice():
     assert found.threads == 2 * found.slots + 22
 
 
+@pytest.mark.parametrize(("queue", "lookups"), [(None, 32), (5, 5), (0, 1)])
+def test_with_a_cache_there_are_threads_to_look_in_it(queue, lookups):
+    """As many as predictions may wait, up to a number; without a cache none."""
+    without, found = (
+        plan_sizing(_machine(4, 8 * GIB), SizingOptions(queue=queue, has_cache=has_cache))
+        for has_cache in (False, True)
+    )
+    assert (without.lookups, found.lookups) == (0, lookups)
+    assert found.threads == without.threads + lookups + 1
+
+
 @pytest.mark.parametrize(
     ("cpus", "slots", "batch_slots"), [(1, None, 1), (2, None, 2), (64, None, 4), (2, 7, 7)]
 )

@@ -1,83 +1,25 @@
 """Batches over real sockets: read while they arrive, answered while they are made."""
 
-import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from http.client import HTTPResponse
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
-from gunicorn.config import Config
 
-from tests.unit.server.test_event_loop import Noted
-from topfive.errors import Overloaded
-from topfive.route_table import build_route_table
-from topfive.server.adapter import GunicornHttp
-from topfive.server.balance import Balance, make_board
-from topfive.server.event_loop import EventLoop
+from tests.unit.server.loop_server import (
+    MOST_BYTES,
+    Held,
+    LoopServer,
+    Start,
+    read_answer,
+    read_until,
+)
 from topfive.server.http import BrokenRequest
-from topfive.server.refusals import Refusals
-from topfive.server.scheduler import UploadScheduler
-from topfive.server.upload import BatchLimits, SchedulerLimits
 
-Start = Callable[..., Any]
-App = Callable[[dict[str, Any], Start], Iterable[bytes]]
-MOST_BYTES = 64 * 1024 * 1024
 HEAD = b"POST /predict/batch HTTP/1.1\r\nHost: x\r\n"
-
-
-class BatchServer:
-    """An event loop that turns in a thread, with an app behind Gunicorn's parser."""
-
-    def __init__(self, stack: ExitStack, app: App, **limits: float) -> None:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        self.address = listener.getsockname()
-        self.noted = Noted()
-        routes = build_route_table(max_batch_bytes=MOST_BYTES)
-        batches = BatchLimits(**limits)  # type: ignore[arg-type] # numbers of either kind
-        self.scheduler = UploadScheduler(
-            SchedulerLimits(1, 1, 100_000, 400_000, 5.0, pause_s=0.05, batches=batches),
-            lambda: Overloaded(retry_after_s=1),
-        )
-        refusals = Refusals(self.noted, lambda _origin: {})  # type: ignore[arg-type]
-        http = GunicornHttp(Config(), app, 5.0, routes, batches)
-        balance = Balance(make_board(), 1)
-        self.loop = EventLoop([listener], self.scheduler, http, refusals, balance, 50)
-        wake, other = os.pipe()
-        stack.callback(os.close, wake)
-        stack.callback(os.close, other)
-        self.loop.start(wake)
-        self._may_stop = Event()
-        thread = Thread(target=self._turn)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(self._may_stop.set)
-        self.stack = stack
-
-    def connect(self, receive_bytes: int | None = None) -> socket.socket:
-        """Connect a client, whose kernel takes no more than so much for it."""
-        client = self.stack.enter_context(socket.socket())
-        if receive_bytes:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        client.settimeout(10)
-        client.connect(self.address)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return client
-
-    def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds."""
-        end_s = time.monotonic() + 10
-        while not holds():
-            assert time.monotonic() < end_s
-            time.sleep(0.005)
-
-    def _turn(self) -> None:
-        while not (self._may_stop.is_set() and self.loop.connections == 0):
-            self.loop.turn(0.01)
-            self.loop.tick()
 
 
 @pytest.fixture
@@ -87,40 +29,9 @@ def stack() -> Iterator[ExitStack]:
         yield one
 
 
-class Held:
-    """An app that begins with a request only when it may."""
-
-    def __init__(self, app: App) -> None:
-        self.begun, self.may_go_on = Event(), Event()
-        self._app = app
-
-    def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterator[bytes]:
-        """Wait, then answer."""
-        self.begun.set()
-        assert self.may_go_on.wait(10)
-        yield from self._app(environ, start_response)
-
-
 def in_chunks(data: bytes) -> bytes:
     """Write a chunk of a body, or its end."""
     return b"%x\r\n%s\r\n" % (len(data), data)
-
-
-def read_until(client: socket.socket, wanted: bytes) -> bytes:
-    """Read from a server until something is there."""
-    data = b""
-    while wanted not in data:
-        piece = client.recv(65536)
-        assert piece, data
-        data += piece
-    return data
-
-
-def read_answer(client: socket.socket) -> tuple[int, bytes]:
-    """Read a whole answer: its status and its body."""
-    answer = HTTPResponse(client)
-    answer.begin()
-    return answer.status, answer.read()
 
 
 def tell_pieces(environ: dict[str, Any], start_response: Start) -> Iterator[bytes]:
@@ -133,7 +44,7 @@ def tell_pieces(environ: dict[str, Any], start_response: Start) -> Iterator[byte
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["of a known length", "in chunks"])
 def test_a_batch_is_answered_while_it_arrives(stack: ExitStack, is_chunked: bool) -> None:
     """The line of what has come is there before the rest is sent, and the connection is kept."""
-    server = BatchServer(stack, tell_pieces)
+    server = LoopServer(stack, tell_pieces)
     client = server.connect()
     told = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: 9"
     write: Callable[[bytes], bytes] = in_chunks if is_chunked else bytes
@@ -151,7 +62,7 @@ def test_a_batch_is_answered_while_it_arrives(stack: ExitStack, is_chunked: bool
 
 def test_a_batch_that_came_whole_is_read_alike(stack: ExitStack) -> None:
     """Where all of it is there at once the app reads it in the same way."""
-    server = BatchServer(stack, tell_pieces)
+    server = LoopServer(stack, tell_pieces)
     client = server.connect()
     client.sendall(HEAD + b"Content-Length: 3\r\n\r\none")
     assert read_answer(client) == (200, b"<one>\n")
@@ -160,7 +71,7 @@ def test_a_batch_that_came_whole_is_read_alike(stack: ExitStack) -> None:
 def test_a_client_is_told_to_continue_when_its_batch_is_read(stack: ExitStack) -> None:
     """One that waits for its turn is not asked to send."""
     app = Held(tell_pieces)
-    server = BatchServer(stack, app, at_work=1)
+    server = LoopServer(stack, app, at_work=1)
     clients = [server.connect() for _ in range(2)]
     for client in clients:
         client.sendall(HEAD + b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")
@@ -200,7 +111,7 @@ def take_all(environ: dict[str, Any], start_response: Start) -> list[bytes]:
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["of a known length", "in chunks"])
 def test_a_batch_is_not_held(stack: ExitStack, is_chunked: bool) -> None:
     """Far more bytes than a worker may hold of uploads pass through."""
-    server = BatchServer(stack, take_all)
+    server = LoopServer(stack, take_all)
     client, size, count = server.connect(), 1 << 20, 24
     told = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % (size * count)
     client.sendall(HEAD + told + b"\r\n\r\n")
@@ -224,7 +135,7 @@ def test_a_flood_of_tiny_chunks_is_no_batch(stack: ExitStack) -> None:
             failures.append(type(error).__name__)
             raise
 
-    server = BatchServer(stack, read)
+    server = LoopServer(stack, read)
     client = server.connect()
     client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + in_chunks(b"x"))
     assert begun.wait(10)
@@ -245,7 +156,7 @@ def test_what_is_announced_to_be_too_large_need_not_wait(stack: ExitStack) -> No
         assert may_end.wait(10)
         return take_all(environ, start_response)
 
-    server = BatchServer(stack, refuse, at_work=1)
+    server = LoopServer(stack, refuse, at_work=1)
     client, large = server.connect(), server.connect()
     client.sendall(HEAD + b"Content-Length: 3\r\n\r\nabc")
     assert begun.wait(10)
@@ -263,7 +174,7 @@ def test_a_client_that_reads_only_afterwards_is_no_fault(stack: ExitStack) -> No
         while environ["wsgi.input"].read(1000):
             yield bytes(100_000)
 
-    server = BatchServer(stack, answer, send_s=0.2)
+    server = LoopServer(stack, answer, send_s=0.2)
     client = server.connect(receive_bytes=4096)
     client.sendall(HEAD + b"Content-Length: 30000\r\n\r\n")
     for _ in range(30):
@@ -287,7 +198,7 @@ def test_a_client_that_does_not_read_ends_its_batch(stack: ExitStack, is_whole: 
         finally:
             is_closed.set()
 
-    server = BatchServer(stack, answer, send_s=0.2)
+    server = LoopServer(stack, answer, send_s=0.2)
     client = server.connect(receive_bytes=4096)
     client.sendall(HEAD + b"Content-Length: 10000\r\n\r\n" + bytes(1 if is_whole else 9999))
     if is_whole:
@@ -310,7 +221,7 @@ def test_a_client_that_leaves_ends_its_batch(stack: ExitStack) -> None:
         finally:
             is_closed.set()
 
-    server = BatchServer(stack, answer)
+    server = LoopServer(stack, answer)
     client = server.connect()
     client.sendall(HEAD + b"Content-Length: 10\r\n\r\nabc")
     read_until(client, b"line\n")
@@ -332,7 +243,7 @@ def test_an_upload_that_stands_still_is_told_to_the_app(stack: ExitStack) -> Non
         start_response("408 Too Slow", [("Content-Length", "0")])
         return []
 
-    server = BatchServer(stack, read, idle_s=0.05)
+    server = LoopServer(stack, read, idle_s=0.05)
     client = server.connect()
     client.sendall(HEAD + b"Content-Length: 10\r\n\r\nabc")
     read_until(client, b"408 Too Slow")
@@ -346,7 +257,7 @@ def test_an_upload_that_stands_still_is_told_to_the_app(stack: ExitStack) -> Non
 def test_batches_wait_unread_and_only_so_many(stack: ExitStack) -> None:
     """TCP holds a waiting client back; who comes too late is told so; who leaves makes place."""
     app = Held(take_all)
-    server = BatchServer(stack, app, at_work=1, waiting=2)
+    server = LoopServer(stack, app, at_work=1, waiting=2)
     size = 20 * 1024 * 1024
     first, second, third, fourth = (server.connect() for _ in range(4))
     for waiting, client in enumerate((first, second, third)):
@@ -375,7 +286,7 @@ def test_batches_wait_unread_and_only_so_many(stack: ExitStack) -> None:
 def test_at_a_stop_batches_that_wait_are_refused(stack: ExitStack) -> None:
     """What is at work is answered to its end; what waits is told to go elsewhere."""
     app = Held(take_all)
-    server = BatchServer(stack, app, at_work=1)
+    server = LoopServer(stack, app, at_work=1)
     first, second = server.connect(), server.connect()
     for client in (first, second):
         client.sendall(HEAD + b"Content-Length: 3\r\n\r\na")

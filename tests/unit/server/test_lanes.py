@@ -29,4 +29,4 @@ def test_a_refused_batch_is_told_when_to_come_back(
     """As one of two at work ends, by the time that the last eight took; a minute at most."""
     lane = BatchLane(limit=2, most_waiting=8)
     run_batches(lane, *seconds)
-    assert lane.retry_after_s == retry_after_s
+    assert lane.overloaded().retry_after_s == retry_after_s

@@ -79,6 +79,10 @@ QUEUE_SLOTS = [
      "work a; done a; gone a; work b; whole c; whole d", "overloaded"),
 ]  # fmt: skip
 
+# With one slot and two queue slots, of which one may look in the cache.
+FULL = "work a; whole b; next; whole y"
+TRIED_TWICE = "whole c; next; overloaded c; whole d; whole e; next; overloaded e"
+
 LANES = [
     ("Nobody waits: a thread finds nothing.", "next", "nobody"),
     ("A thread takes what waits.", "whole a; next", "a"),
@@ -123,6 +127,43 @@ STREAMING = [
     ("With an eighth of them taken they are not.",
      "work x; whole y; whole z; whole v; connect a; bytes a 50; head a prediction; body a 900",
      "read on", {"queue": 31}),
+]  # fmt: skip
+
+LOOKUPS = [
+    ("Predictions have a thread before they have a slot.", "work a; whole b; next", "b", {}),
+    ("As many as may look in the cache, beside those at work.",
+     "work a; whole b; next; whole c; next", "nobody", {"queue": 2}),
+    ("Without a queue slot one is collected, since the cache may answer it.",
+     f"{FULL}; connect c; bytes c 50; head c prediction; body c 900", "read on", {}),
+    ("Whole it has a thread of its own.", f"{FULL}; whole c; next", "c", {}),
+    ("There is one such thread.", f"{FULL}; whole c; next; whole d; next", "nobody", {}),
+    ("When it is free the next one is tried.",
+     f"{FULL}; whole c; next; whole d; done c; next", "d", {}),
+    ("Only so many are collected and tried.", f"{FULL}; whole c; whole d; whole e", "overloaded",
+     {"only_cached": 2}),
+    ("One that leaves makes place.", f"{FULL}; whole c; whole d; gone c; whole e", "wait",
+     {"only_cached": 2}),
+    ("One that is answered does too.", f"{FULL}; whole c; next; whole d; done c; whole e", "wait",
+     {"only_cached": 2}),
+    ("A body that is too large is refused as it was.",
+     f"{FULL}; connect c; bytes c 50; head c prediction; body c 100001", "overloaded", {}),
+    ("With a queue slot free by the time that it is whole it is a prediction like any other.",
+     (f"{FULL}; connect c; bytes c 50; head c prediction; body c 900; done a; bytes c 900; "
+     "body c 0; next; next"), "nobody", {}),
+    ("It makes place for another then.",
+     (f"{FULL}; connect c; bytes c 50; head c prediction; body c 900; done a; bytes c 900; "
+     "body c 0; whole d"), "wait", {"only_cached": 1}),
+    ("After one that the cache could not answer the next one is refused unread.",
+     f"{FULL}; whole c; next; overloaded c; whole d", "overloaded", {}),
+    ("The one after that is tried.",
+     f"{FULL}; whole c; next; overloaded c; whole d; whole e", "wait", {}),
+    ("If that is in vain too three are refused.",
+     f"{FULL}; {TRIED_TWICE}; whole f; whole g; whole h", "overloaded", {}),
+    ("And the fourth is tried.", f"{FULL}; {TRIED_TWICE}; whole f; whole g; whole h; whole i",
+     "wait", {}),
+    ("After one that it has answered every one is tried.",
+     (f"{FULL}; {TRIED_TWICE}; whole f; whole g; whole h; whole i; next; done i; whole j; next"),
+     "j", {}),
 ]  # fmt: skip
 
 BATCHES = [
@@ -281,6 +322,11 @@ class Table(Script):
         """A head or body is not HTTP."""
         return self.scheduler.broken()
 
+    def on_overloaded(self, name: str) -> None:
+        """The app has answered that there is no queue slot."""
+        self.uploads[name].is_overloaded = True
+        self.on_done(name)
+
     def on_streamed(self, name: str, count: str) -> None:
         """A thread has read so much of a body."""
         self.uploads[name].streamed_bytes += int(count)
@@ -305,6 +351,7 @@ def rows(table: list[tuple], **limits: int) -> list:
         *rows(QUEUE_SLOTS),
         *rows(LANES, queue=4, streams=0),
         *rows(STREAMING),
+        *rows(LOOKUPS, queue=2, lookups=1),
         *rows(BATCHES),
         *rows(MAKING_ROOM, **SMALL),
         *rows(TIME),

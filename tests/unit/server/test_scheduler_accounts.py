@@ -20,6 +20,9 @@ LIMITS = {
     "closing_connections": 2,
     "batches": BatchLimits(at_work=2, waiting=2),
 }
+# A cache is on: predictions have a thread before a slot, and some without a queue slot are tried.
+WITH_LOOKUPS = {**LIMITS, "lookups": 1, "only_cached": 3}
+LOOKUP = "without a queue slot"
 WITH_THREADS = (Stage.WORKING, Stage.ANSWERED)
 COUNTS = st.one_of(st.integers(1, 200), st.integers(60_000, 150_000))
 
@@ -30,15 +33,17 @@ class Accounts(RuleBasedStateMachine):
     `working` are the requests that `next_work` named, by the lane they came from.
     """
 
+    limits = LIMITS
+
     def __init__(self) -> None:
         super().__init__()
-        self.scheduler = scheduler_with(**LIMITS)
+        self.scheduler = scheduler_with(**self.limits)
         self.now_s = 0.0
         self.open: list[Upload] = []
         self.taken: dict[Upload, int] = {}
-        self.working: dict[Upload, Work] = {}
+        self.working: dict[Upload, Work | str] = {}
         self.streaming: set[Upload] = set()
-        self.waiting: dict[Upload, Work] = {}
+        self.waiting: dict[Upload, Work | str] = {}
         self.closing: set[Upload] = set()
 
     def some(self, data: st.DataObject, *stages: Stage) -> Upload | None:
@@ -85,7 +90,8 @@ class Accounts(RuleBasedStateMachine):
         was_full = self.scheduler.is_full
         verdict = self.scheduler.body_arrived(upload, missing, self.now_s)
         if upload.work is Work.PREDICTION and was_full:
-            assert isinstance(verdict, Refusal)
+            is_tried = self.limits is WITH_LOOKUPS and verdict is not Decision.STREAM
+            assert isinstance(verdict, Refusal) or is_tried
         self.carry_out(upload, verdict, data)
 
     def carry_out(self, upload: Upload, verdict: Verdict, data: st.DataObject) -> None:
@@ -98,7 +104,7 @@ class Accounts(RuleBasedStateMachine):
             if verdict is Decision.STREAM:
                 self.streaming.add(upload)
             else:
-                self.waiting[upload] = upload.work
+                self.waiting[upload] = LOOKUP if upload.only_cached else upload.work
 
     def end_or_refuse(self, upload: Upload, refusal: Refusal, data: st.DataObject) -> None:
         """Close a connection, or tell its client of a failure first."""
@@ -129,6 +135,7 @@ class Accounts(RuleBasedStateMachine):
         """An answer is made."""
         upload = self.some(data, Stage.WORKING)
         if upload is not None:
+            upload.is_overloaded = data.draw(st.booleans())
             self.scheduler.work_done(upload, self.taken.pop(upload))
             self.working.pop(upload, None)
             self.streaming.discard(upload)
@@ -186,7 +193,11 @@ class Accounts(RuleBasedStateMachine):
         Beside predictions that take long there are as many spare slots.
         """
         counted = list(self.working.values())
-        assert counted.count(Work.PREDICTION) <= 2 * LIMITS["slots"]
+        at_once = 2 * LIMITS["slots"] + self.limits.get("lookups", 0)
+        assert counted.count(Work.PREDICTION) <= at_once
+        lookups = [*counted, *self.waiting.values()].count(LOOKUP)
+        assert lookups <= self.limits.get("only_cached", 0)
+        assert counted.count(LOOKUP) <= 1
         assert counted.count(Work.OTHER) <= LIMITS["others"]
         assert counted.count(Work.PROBE) <= LIMITS["probes"]
         assert counted.count(Work.BATCH) <= self.scheduler.limits.batches.at_work
@@ -238,8 +249,17 @@ class Accounts(RuleBasedStateMachine):
         self.streaming.discard(upload)
 
 
-Accounts.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, derandomize=True, database=None
-)
+class AccountsWithLookups(Accounts):
+    """Does the same where a cache is on."""
+
+    limits = WITH_LOOKUPS
+
+
+for machine in (Accounts, AccountsWithLookups):
+    machine.TestCase.settings = settings(
+        max_examples=100, stateful_step_count=60, deadline=None, derandomize=True, database=None
+    )
 TestAccounts = Accounts.TestCase
 TestAccounts.__doc__ = "No sequence of events leaks a queue slot, a byte or a connection."
+TestAccountsWithLookups = AccountsWithLookups.TestCase
+TestAccountsWithLookups.__doc__ = "Nor does one where predictions look into a cache."
