@@ -27,6 +27,7 @@ WHAT_TO_DO = {
     "upload_too_slow": "Try again over a faster connection, or send a smaller file.",
     "model_busy": "Do what `detail` says: wait until a change is done, or change a route first.",
     "file_too_large": "Send a smaller file; `GET /info` has the limit.",
+    "batch_too_large": "Send several smaller batches; `GET /info` has the limits.",
     "image_too_large": "Send a picture with fewer pixels; `GET /info` has the limit.",
     "unsupported_media_type": "Send `multipart/form-data`, or `image/*` with the bytes alone.",
     "model_refused": "Correct what `detail` names: the bundle, or the memory that models may take.",

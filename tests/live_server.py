@@ -93,6 +93,13 @@ class LiveServer:
         body, content_type = form(picture, name, filename)
         return self.request("POST", path, body, {"Content-Type": content_type} | (headers or {}))
 
+    def upload_batch(self, *pictures: bytes, query: str = "", **headers: str) -> Answer:
+        """POST pictures as a form does that has a part for each."""
+        said = 'name="files"; filename="photo.jpg"'
+        body, content_type = form_of(*[(said, one) for one in pictures])
+        path = f"/predict/batch{query}"
+        return self.request("POST", path, body, {"Content-Type": content_type} | headers)
+
     def worker_pids(self) -> list[int]:
         """List the worker processes."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")

@@ -16,6 +16,7 @@
     │   ├── UploadTooSlow          408 upload_too_slow
     │   ├── ModelBusy              409 model_busy
     │   ├── FileTooLarge           413 file_too_large
+    │   ├── BatchTooLarge          413 batch_too_large
     │   ├── ImageTooLarge          413 image_too_large
     │   ├── UnsupportedMediaType   415 unsupported_media_type
     │   ├── ModelRefused           422 model_refused
@@ -49,6 +50,7 @@ from typing import ClassVar
 
 __all__ = [
     "FAILURES",
+    "BatchTooLarge",
     "BundleMissing",
     "BundleRefused",
     "ClientDisconnected",
@@ -201,6 +203,12 @@ class FileTooLarge(Failure):
     """The upload has too many bytes."""
 
     status, code, title = 413, "file_too_large", "The upload has too many bytes."
+
+
+class BatchTooLarge(Failure):
+    """A batch has too many pictures or bytes."""
+
+    status, code, title = 413, "batch_too_large", "The batch is too large."
 
 
 class ImageTooLarge(Failure):

@@ -211,7 +211,7 @@ _VERTEX_HEALTH = _probe("", _MESSAGE)
 
 ROUTES: tuple[Route, ...] = (
     _prediction("/predict", _PROBLEM, Body.PICTURE),
-    replace(_prediction("/predict/batch", _PROBLEM, Body.BATCH), work=Work.BATCH, is_reserved=True),
+    replace(_prediction("/predict/batch", _PROBLEM, Body.BATCH), work=Work.BATCH),
     Route("GET", "/models", scope="predict"),
     Route("GET", _NAME, scope="predict"),
     Route("GET", _NAMED, scope="predict"),

@@ -231,6 +231,23 @@ class Settings(BaseModel):
         le=3600,
         description="The most seconds from a request to its answer, waiting included.",
     )
+    batch_max_pictures: int = Field(
+        64, ge=1, le=1000, description="The most pictures in one request to `/predict/batch`."
+    )
+    batch_max_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1,
+        le=1 << 40,
+        description="The longest body of such a request, in bytes. It is worked on while it "
+        "arrives, and only a few pictures of it are in memory.",
+    )
+    batch_timeout_s: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="The most seconds from such a request to the end of its answer, its upload "
+        "included.",
+    )
     routes: str = Field(
         "",
         description="Which models and versions share the requests that name none, by weight: "
@@ -477,6 +494,7 @@ class Settings(BaseModel):
         """Which routes there are, with what each asks for."""
         return build_route_table(
             self.max_upload_bytes,
+            max_batch_bytes=self.batch_max_bytes,
             has_metrics_port=bool(self.metrics_port),
             vertex_predict=self.vertex_predict_route,
             vertex_health=self.vertex_health_route,

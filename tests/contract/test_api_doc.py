@@ -114,6 +114,19 @@ def test_a_curl_command_gets_a_prediction(
         assert len(json.loads(written)["predictions"]) == count
 
 
+def test_a_batch_is_answered_as_shown(run: Callable[..., str]) -> None:
+    """The form gets the document that is shown; both ways to ask for lines get a line a picture."""
+    text = section("## POST /predict/batch")
+    whole, *by_line = commands(text)
+    shown = json.loads(blocks(text, "json")[0])
+    assert agree(shown, json.loads(run("bash", "-c", whole)))
+    assert len(by_line) == 2
+    for command in by_line:
+        lines = [json.loads(one) for one in run("bash", "-c", command).splitlines()]
+        assert [one["index"] for one in lines] == [0, 1]
+        assert agree(shown["results"][0], lines[0])
+
+
 PYTHON = blocks(section("### With Python"), "python")
 
 
@@ -203,6 +216,7 @@ PROVOKED: list[tuple[str, Callable[[LiveServer], Answer]]] = [
     ("model_not_found", lambda server: server.upload(jpeg(), "/predict?model=resnet50")),
     ("method_not_allowed", lambda server: server.get("/predict")),
     ("file_too_large", lambda server: post(server, bytes(11 * 1024 * 1024), "image/jpeg")),
+    ("batch_too_large", lambda server: server.upload_batch(*[jpeg()] * 65)),
     ("image_too_large", lambda server: server.upload(forged_png(6000, 5000))),
     ("unsupported_media_type", lambda server: post(server, jpeg(), "text/plain")),
 ]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.test_operations_doc import rows
 from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
-from topfive.telemetry.access import AccessRecord, _fields
+from topfive.telemetry.access import AccessRecord, BatchCounts, _fields
 from topfive.telemetry.console import SENTENCES
 from topfive.telemetry.logs import _shape_for_clouds
 from topfive.telemetry.traces import UntracedRequest
@@ -73,6 +73,7 @@ def request_fields() -> set[str]:
         prediction,
         UntracedRequest("trace"),
         (prediction,),
+        BatchCounts(prediction.model),
     )
     line = {"event": "request", "level": "info", **_fields(record)}
     return set(_shape_for_clouds(None, "", line))

@@ -11,8 +11,9 @@ from openapi_spec_validator import validate
 from tests.live_server import LiveServer
 
 ROUTES = {
-    "/", "/health", "/livez", "/readyz", "/info", "/metrics", "/predict", "/sample",
-    "/sample/{number}", "/ping", "/invocations", "/v2", "/v2/health/live", "/v2/health/ready",
+    "/", "/health", "/livez", "/readyz", "/info", "/metrics", "/predict", "/predict/batch",
+    "/sample", "/sample/{number}", "/ping", "/invocations",
+    "/v2", "/v2/health/live", "/v2/health/ready",
     "/v2/models/{model}", "/v2/models/{model}/ready", "/v2/models/{model}/infer",
     "/v2/models/{model}/versions/{version}", "/v2/models/{model}/versions/{version}/ready",
     "/v2/models/{model}/versions/{version}/infer",
@@ -25,6 +26,7 @@ OPERATIONS = {
     "GET /": "index",
     "GET /sample/{number}": "numbered_sample",
     "POST /predict": "predict",
+    "POST /predict/batch": "predict_batch",
     "GET /models": "list_models",
     "GET /models/{name}": "list_versions",
     "GET /models/{name}/versions/{version}": "find_model",

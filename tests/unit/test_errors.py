@@ -23,6 +23,7 @@ CONTRACT = {
     "upload_too_slow": 408,
     "model_busy": 409,
     "file_too_large": 413,
+    "batch_too_large": 413,
     "image_too_large": 413,
     "model_refused": 422,
     "rate_limited": 429,

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from topfive import __version__
 from topfive.api.auth import check_keys, mount_keys
+from topfive.api.batch.routes import batch_routes
 from topfive.api.cors import allow_origins, origin_headers
 from topfive.api.docs import register_docs
 from topfive.api.errors import register_errors
@@ -114,6 +115,7 @@ def _register(app: App, settings: Settings) -> None:
     limit_waiting(app)
     for routes in (
         predict_routes,
+        batch_routes,
         model_routes,
         health_routes,
         info_routes,

@@ -1,5 +1,6 @@
 """Real answers, as the OpenAPI document shows them; tests hold them to the shapes."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,6 +54,8 @@ _INFO = {
         "request_timeout_s": 30.0,
         "rate_limit": "100/minute",
         "formats": list(FORMATS),
+        "batch_max_pictures": 64,
+        "batch_max_bytes": 268435456,
     },
 }
 _METRICS = """\
@@ -68,6 +71,15 @@ _ZEBRA = {
     "image": {"format": "JPEG", "width": 500, "height": 375},
     "timing_ms": {"queue": 0.11, "decode": 18.74, "inference": 45.23, "total": 64.54},
 }
+_RESULTS: list[dict[str, Any]] = [
+    {"index": 0, "ok": True}
+    | {name: one for name, one in _ZEBRA.items() if name not in ("request_id", "model")},
+    {
+        "index": 1,
+        "ok": False,
+        "error": {"code": "invalid_image", "detail": "The JPEG file is damaged or cut off."},
+    },
+]
 _READY = {"ready": {"status": "ready"}}
 _NOT_READY = {"not ready": {"status": "not_ready"}}
 _METADATA = {
@@ -174,6 +186,13 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "degraded": True,
         },
     },
+    ("predict_batch", "200"): {
+        "a zebra, and a file that is cut off": {
+            "request_id": _REQUEST_ID,
+            "model": {"name": "mobilenet_v2", "version": "imagenet1k-v2"},
+            "results": _RESULTS,
+        }
+    },
     ("list_models", "200"): {
         "a tenth of the requests for version 2, while a worker loads version 3": {
             "generation": 7,
@@ -277,6 +296,13 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 
+# Answers of more than one type have those of the others here.
+LINES: dict[tuple[str, str], dict[str, str]] = {
+    ("predict_batch", "200"): {
+        "a zebra, and a file that is cut off": "".join(f"{json.dumps(one)}\n" for one in _RESULTS)
+    }
+}
+
 # What is told of each failure; without an entry, its title.
 _DETAILS = {
     "missing_file": "The part `file` is text, not a file. With curl write -F file=@photo.jpg.",
@@ -295,6 +321,7 @@ _DETAILS = {
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
     "model_busy": "Another change of flowers@2 is under way. Try again when it is done.",
     "file_too_large": "The upload has too many bytes. See /info for the limit.",
+    "batch_too_large": "The batch has over 64 pictures. Send several batches.",
     "image_too_large": "The picture declares 6000 x 5000 pixels; at most 25000000 in all are "
     "accepted. Send a smaller picture.",
     "unsupported_media_type": "This content type is not supported. Send multipart/form-data with "

@@ -68,4 +68,6 @@ def _limits() -> LimitsOut:
         request_timeout_s=settings.request_timeout_s,
         rate_limit=settings.rate_limit or None,
         formats=list(FORMATS),
+        batch_max_pictures=settings.batch_max_pictures,
+        batch_max_bytes=settings.batch_max_bytes,
     )

@@ -38,6 +38,11 @@ def check_start(start: bytes, boundary: str) -> None:
         raise _too_many_parts()
 
 
+def check_boundary(boundary: str) -> bytes:
+    """Return a boundary as it stands in a body; raises MalformedRequest if it cannot be one."""
+    return _delimiter(boundary)[2:]
+
+
 class Part(NamedTuple):
     """Where one part's content lies in the body, in bytes, and what its header says of it."""
 

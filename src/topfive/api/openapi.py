@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from topfive.api.auth import ROUTE_KEY_HEADER
-from topfive.api.examples import ANSWERS
+from topfive.api.examples import ANSWERS, LINES
 from topfive.api.fields import declared_fields
 from topfive.images.sniff import FORMATS
 from topfive.route_table import RouteTable
@@ -14,6 +14,7 @@ from topfive.route_table import RouteTable
 Spec = dict[str, Any]
 
 _BINARY: Spec = {"schema": {"type": "string", "format": "binary"}}
+_LINES: Spec = {"type": "string", "description": "A line for each of `results`, as JSON."}
 _PICTURE: Spec = {"type": "string", "format": "binary", "description": "The picture."}
 # Where keys are set, either header carries one; where none are, neither is asked for.
 SECURITY_SCHEMES: Spec = {
@@ -103,6 +104,43 @@ def picture_body(shape: type[BaseModel]) -> Spec:
     }
 
 
+def batch_body(shape: type[BaseModel]) -> Spec:
+    """Describe a body of many pictures: a form, or JSON, each with the fields of `shape` first."""
+    fields = declared_fields(shape)
+    pictures = {"type": "array", "items": _PICTURE, "minItems": 1}
+    form = {
+        "type": "object",
+        "properties": {
+            **fields,
+            "files": pictures,
+            "file": pictures | {"description": "Another name for `files`."},
+        },
+        "additionalProperties": False,
+    }
+    images = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "contentEncoding": "base64"},
+    }
+    members = {
+        "type": "object",
+        "properties": {**fields, "images": images},
+        "required": ["images"],
+        "additionalProperties": False,
+    }
+    return {
+        "required": True,
+        "description": f"Pictures, each one of {', '.join(FORMATS)}. Fields come before them.",
+        "content": {
+            "multipart/form-data": {"schema": form},
+            "application/json": {
+                "schema": members,
+                "examples": {"two pictures": {"value": {"top_k": 3, "images": [_B64, _B64]}}},
+            },
+        },
+    }
+
+
 def instances_body(shape: type[BaseModel]) -> Spec:
     """Describe a JSON body that holds several pictures in base64, of `shape`."""
     schema = {"schema": _inlined(shape), "examples": {"one picture": {"value": _INSTANCES}}}
@@ -172,6 +210,9 @@ def _finish_response(response: Spec, where: tuple[str, str], headers: dict[str, 
         examples = {name: {"value": value} for name, value in ANSWERS[where].items()}
         for content in response["content"].values():
             content["examples"] = examples
+    if where in LINES:
+        examples = {name: {"value": value} for name, value in LINES[where].items()}
+        response["content"]["application/x-ndjson"] = {"schema": _LINES, "examples": examples}
 
 
 def _operations(document: Spec) -> Iterator[tuple[str, str, Spec]]:

@@ -3,7 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from time import monotonic
 from typing import cast
 
@@ -12,11 +12,12 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed
 
 from topfive.concurrency.limiter import Deadline
+from topfive.errors import ClientDisconnected
 from topfive.predictions import Prediction
 from topfive.route_table import ErrorShape, Route
 from topfive.service import Service
 from topfive.settings import Settings
-from topfive.telemetry.access import AccessRecord
+from topfive.telemetry.access import AccessLog, AccessRecord, BatchCounts
 from topfive.telemetry.logs import bind_log_fields, clear_log_fields
 from topfive.telemetry.traces import Trace
 
@@ -38,6 +39,7 @@ class RequestRecord:
     started_s: float
     code: str | None = None
     predictions: tuple[Prediction, ...] = ()
+    batch: BatchCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +127,45 @@ def _open_record() -> None:
 
 def _close_record(response: Response) -> Response:
     record = current_record()
-    duration_ms = (monotonic() - record.started_s) * 1000
     response.headers["X-Request-ID"] = record.request_id
     response.headers.update(SECURITY_HEADERS)
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
-    current_service().access_log.record(
-        AccessRecord(
-            route=_route(),
-            method=request.method if request.method in _KNOWN_METHODS else "unknown",
-            status=response.status_code,
-            code=record.code,
-            request_id=record.request_id,
-            duration_ms=duration_ms,
-            prediction=record.predictions[0] if record.predictions else None,
-            further_predictions=record.predictions[1:],
-            trace=record.trace,
-        )
-    )
+    note = partial(_note, current_service().access_log, record, response, _route(), _method())
+    if record.batch is not None and response.is_streamed:
+        # What becomes of it is known when the last picture is answered.
+        response.call_on_close(note)
+    else:
+        note()
     for one in record.predictions:
         # When the answer is sent: nobody waits for it.
         response.call_on_close(one.follow_up)
     clear_log_fields()
     return response
+
+
+def _note(
+    access_log: AccessLog, record: RequestRecord, response: Response, route: str, method: str
+) -> None:
+    has_gone = record.code == ClientDisconnected.code
+    access_log.record(
+        AccessRecord(
+            route=route,
+            method=method,
+            status=ClientDisconnected.status if has_gone else response.status_code,
+            code=record.code,
+            request_id=record.request_id,
+            duration_ms=(monotonic() - record.started_s) * 1000,
+            prediction=record.predictions[0] if record.predictions else None,
+            further_predictions=record.predictions[1:],
+            batch=record.batch,
+            trace=record.trace,
+        )
+    )
+
+
+def _method() -> str:
+    return request.method if request.method in _KNOWN_METHODS else "unknown"
 
 
 def _route() -> str:

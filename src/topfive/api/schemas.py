@@ -1,13 +1,14 @@
 """The shapes on the wire, declared once: they validate, make the answers and the documentation."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from topfive.errors import Failure
-from topfive.predictions import Prediction, PredictionOptions
+from topfive.predictions import Prediction, PredictionOptions, Timings
 
 # Where the failures are described; each has its code as an anchor there.
 DOCS_PATH = "/docs/errors"
@@ -147,6 +148,8 @@ class LimitsOut(Shape):
     request_timeout_s: float
     rate_limit: str | None
     formats: list[str]
+    batch_max_pictures: int
+    batch_max_bytes: int
 
 
 class InfoOut(Shape):
@@ -187,47 +190,56 @@ class Problem(Shape):
 
 def prediction_out(prediction: Prediction, request_id: str) -> PredictionOut:
     """Shape a prediction for the wire."""
-    model, image, timings = prediction.model, prediction.image, prediction.timings
+    model = prediction.model
     # One call for all of it: nine shapes made one by one take longer.
     return PredictionOut.model_validate(
         {
             "request_id": request_id,
             "model": {"name": model.name, "version": model.version},
-            "predictions": [
-                {
-                    "class_id": one.class_id,
-                    "class_name": one.class_name,
-                    "confidence": round(one.confidence, 6),
-                }
-                for one in prediction.classes
-            ],
-            "image": {"format": image.format, "width": image.width, "height": image.height},
-            "timing_ms": {
-                "queue": round(timings.queue_ms, 2),
-                "decode": round(timings.decode_ms + timings.preprocess_ms, 2),
-                "inference": round(timings.inference_ms, 2),
-                "total": round(timings.total_ms, 2),
-            },
+            **picture_members(prediction),
             "degraded": prediction.is_degraded or None,
         }
     )
 
 
-def prediction_headers(*predictions: Prediction) -> dict[str, str]:
-    """Make the headers that say how long predictions took together, and that a fallback answered.
+def picture_members(prediction: Prediction) -> dict[str, Any]:
+    """Write what was found in one picture, by the names that it has on the wire."""
+    image, timings = prediction.image, prediction.timings
+    return {
+        "predictions": [
+            {
+                "class_id": one.class_id,
+                "class_name": one.class_name,
+                "confidence": round(one.confidence, 6),
+            }
+            for one in prediction.classes
+        ],
+        "image": {"format": image.format, "width": image.width, "height": image.height},
+        "timing_ms": {
+            "queue": round(timings.queue_ms, 2),
+            "decode": round(timings.decode_ms + timings.preprocess_ms, 2),
+            "inference": round(timings.inference_ms, 2),
+            "total": round(timings.total_ms, 2),
+        },
+    }
 
-    The header's form is that of W3C's Server Timing.
-    """
-    timings = [one.timings for one in predictions]
+
+def prediction_headers(*predictions: Prediction) -> dict[str, str]:
+    """Make the headers that say how long predictions took, and that a fallback answered."""
+    told = server_timing([one.timings for one in predictions])
+    is_degraded = any(one.is_degraded for one in predictions)
+    return {"Server-Timing": told} | ({DEGRADED_HEADER: "true"} if is_degraded else {})
+
+
+def server_timing(timings: Sequence[Timings]) -> str:
+    """Say how long predictions took together, in the form of W3C's Server Timing."""
     steps = {
         "queue": sum(one.queue_ms for one in timings),
         "decode": sum(one.decode_ms + one.preprocess_ms for one in timings),
         "inference": sum(one.inference_ms for one in timings),
         "total": sum(one.total_ms for one in timings),
     }
-    told = ", ".join(f"{name};dur={value:.2f}" for name, value in steps.items())
-    is_degraded = any(one.is_degraded for one in predictions)
-    return {"Server-Timing": told} | ({DEGRADED_HEADER: "true"} if is_degraded else {})
+    return ", ".join(f"{name};dur={value:.2f}" for name, value in steps.items())
 
 
 def problem_out(failure: Failure, request_id: str) -> Problem:

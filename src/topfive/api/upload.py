@@ -84,12 +84,17 @@ def _read_form(incoming: Request, boundary: str) -> Upload:
     parts = find_parts(body, boundary)
     part = _only_picture(parts)
     picture = body[part.start : part.end]
-    if not part.has_filename and _TEXT.fullmatch(picture[:_LOOKED_AT_BYTES]):
+    if not part.has_filename and is_text(picture):
         raise MissingFile(
             f"The part `{part.name}` is text, not a file. "
             f"With curl write -F {part.name}=@photo.jpg."
         )
     return Upload(picture, tuple(_field(body, one) for one in parts if one is not part))
+
+
+def is_text(content: bytes) -> bool:
+    """Tell whether what came in a picture's place is a text, such as the name of a file."""
+    return _TEXT.fullmatch(content[:_LOOKED_AT_BYTES]) is not None
 
 
 def _only_picture(parts: list[Part]) -> Part:
@@ -146,10 +151,11 @@ def _receive_body(incoming: Request, boundary: str | None) -> bytes:
         return start + incoming.get_data(cache=False)
     except UnreadableBody as error:
         # werkzeug calls every failed read a disconnect, and keeps the reason in the context.
-        raise _failure_of_read(error.__context__) from error
+        raise failure_of_read(error.__context__) from error
 
 
-def _failure_of_read(reason: BaseException | None) -> Failure:
+def failure_of_read(reason: BaseException | None) -> Failure:
+    """Tell of a body that cannot be read on as UploadTooSlow, MalformedRequest or as gone."""
     if isinstance(reason, TimeoutError):
         return UploadTooSlow("The upload did not arrive in time. Try a faster connection.")
     if isinstance(reason, ValueError):

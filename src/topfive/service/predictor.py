@@ -1,7 +1,7 @@
 """From an upload to its most likely classes: a lease, a queue slot, a permit, and the work."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
@@ -39,6 +39,17 @@ class _Found:
     prepared: Prepared | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one picture is to be classified with: until when, how, for whom, by which turns."""
+
+    deadline: Deadline
+    options: PredictionOptions
+    is_abandoned: IsAbandoned
+    started_s: float
+    permit: Callable[[Deadline], AbstractContextManager[None]]
+
+
 class Predictor:
     """Classifies pictures with what `routing` chooses; safe to call from many threads."""
 
@@ -74,8 +85,33 @@ class Predictor:
             self.routing.lease(options.model, options.version, options.route_key) as leased,
             self._limiter.queue_slot(),
         ):
-            found = self._classify(leased, upload, deadline, options.top_k, is_abandoned, started_s)
-            return self._prediction(leased, found)
+            work = _Work(deadline, options, is_abandoned, started_s, self._limiter.permit)
+            return self._prediction(leased, self._classify(leased, upload, work))
+
+    @contextmanager
+    def lease(self, options: PredictionOptions) -> Iterator[Leased]:
+        """Hand out what `options` choose until the block ends; raises what `Routing.lease` does."""
+        with self.routing.lease(options.model, options.version, options.route_key) as leased:
+            yield leased
+
+    def predict_leased(
+        self,
+        leased: Leased,
+        data: bytes,
+        deadline: Deadline,
+        options: PredictionOptions = STANDARD_OPTIONS,
+        is_abandoned: IsAbandoned = is_never_abandoned,
+    ) -> Prediction:
+        """Classify one picture of a batch, for all of which the same was leased.
+
+        It takes no queue slot, and waits for a turn of batches. Raises what `predict` raises.
+        """
+        work = _Work(deadline, options, is_abandoned, monotonic(), self._limiter.batch_permit)
+        return self._prediction(leased, self._classify(leased, sniff(data, self._limits), work))
+
+    def is_stand_in(self, leased: Leased) -> bool:
+        """Tell whether what is leased stands in for another model."""
+        return self._registry.is_stand_in(leased.classifier)
 
     def predict_tensor(
         self,
@@ -103,31 +139,24 @@ class Predictor:
                 deadline = Deadline(deadline.at_s)
             return tuple(predictions)
 
-    def _classify(
-        self,
-        leased: Leased,
-        upload: SniffedPicture,
-        deadline: Deadline,
-        top_k: int,
-        is_abandoned: IsAbandoned,
-        started_s: float,
-    ) -> _Found:
+    def _classify(self, leased: Leased, upload: SniffedPicture, work: _Work) -> _Found:
+        deadline = work.deadline
         waiting_since_s = monotonic()
         with (
-            _noticing_departure(is_abandoned),
-            self._limiter.permit(deadline),
+            _noticing_departure(work.is_abandoned),
+            work.permit(deadline),
             self._memory.reserve(upload.decoding_bytes(self._limits.max_pixels), deadline),
         ):
-            _require_client(is_abandoned)
+            _require_client(work.is_abandoned)
             queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
             prepared = leased.classifier.prepare(upload)
-            scored = self._infer(leased, prepared.pixels, top_k)
+            scored = self._infer(leased, prepared.pixels, work.options.top_k)
         timings = Timings(
             queue_ms,
             prepared.decode_ms,
             prepared.preprocess_ms,
             scored.inference_ms,
-            (monotonic() - started_s) * 1000,
+            (monotonic() - work.started_s) * 1000,
         )
         return _Found(scored, prepared.image, timings, prepared)
 

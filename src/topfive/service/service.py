@@ -1,6 +1,7 @@
 """The service: predict, describe, health. No Flask here."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from topfive.machine.sizing import Sizing
 from topfive.models import ModelOrders
 from topfive.predictions import STANDARD_OPTIONS, Prediction, PredictionOptions
 from topfive.registry.registry import Registry
+from topfive.service.batch import Batch, Batches, BatchOptions
 from topfive.service.description import (
     Description,
     Health,
@@ -30,6 +32,8 @@ from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
 # The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
 STALLED_AFTER_S = 4.0
+# Of the largest that are accepted, so many of a batch are in memory; of smaller ones more.
+_PICTURES_IN_MEMORY = 2
 
 
 class Recovering(Protocol):
@@ -56,6 +60,15 @@ class Service:
         self.access_log = access_log or AccessLog()
         routing = Routing(registry, self.access_log)
         self._predictor = Predictor(registry, routing, limiter, memory, limits.image)
+        self._batches = Batches(
+            self._predictor,
+            BatchOptions(
+                sizing.batch_slots,
+                limits.request_timeout_s,
+                _PICTURES_IN_MEMORY * limits.image.max_bytes,
+            ),
+            lambda: self._is_draining,
+        )
         self._metrics = metrics or NoMetrics()
         self._registry = registry
         self._limiter = limiter
@@ -96,6 +109,11 @@ class Service:
         """
         self._require_open()
         return self._predictor.predict_tensor(pixels, deadline, options, is_abandoned)
+
+    def open_batch(self, options: PredictionOptions) -> AbstractContextManager[Batch]:
+        """Begin a batch, for all of whose pictures the same model is leased; see `Batches.open`."""
+        self._require_open()
+        return self._batches.open(options)
 
     def describe_model(self, model: str, version: str | None = None) -> ModelDescription:
         """Describe a loaded model; raises ModelNotFound, or ModelUnavailable if it is not."""
@@ -180,6 +198,7 @@ class Service:
         self._is_closed = True
         for recovery in self._recoveries:
             recovery.stop()
+        self._batches.close()
         self._predictor.routing.close()
         self._registry.close()
 

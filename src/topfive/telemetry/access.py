@@ -4,11 +4,21 @@ from dataclasses import dataclass
 from logging import DEBUG, INFO
 from threading import Lock
 
+from topfive.errors import Failure
 from topfive.predictions import ModelRef, Prediction
 from topfive.route_table import STANDARD_TABLE
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import Metrics, NoMetrics
 from topfive.telemetry.traces import NoTraces, Stage, Trace, Traces
+
+
+@dataclass(slots=True)
+class BatchCounts:
+    """How far a batch has come: its model, and how many of its pictures have a result or none."""
+
+    model: ModelRef
+    pictures: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,8 @@ class AccessRecord:
     trace: Trace | None = None
     # Of the other pictures, where the request held several.
     further_predictions: tuple[Prediction, ...] = ()
+    # Of a batch, whose pictures are counted one by one.
+    batch: BatchCounts | None = None
 
 
 class AccessLog:
@@ -77,6 +89,13 @@ class AccessLog:
                 self._in_flight -= 1
             entry.trace.finish(*_span(entry))
 
+    def record_batch_picture(self, result: Prediction | Failure) -> None:
+        """Count one picture of a batch; what failed by its code."""
+        if isinstance(result, Failure):
+            self._metrics.count_rejected(result.code)
+        else:
+            self._metrics.count_prediction(result)
+
     def record_load_shed(self, count: int, code: str) -> None:
         """Log and count uploads that were refused before they were read."""
         self._logger.warning("load_shed", count=count, code=code)
@@ -127,7 +146,18 @@ def _fields(entry: AccessRecord) -> dict[str, object]:
         fields |= _prediction_fields(entry.prediction)
     if entry.further_predictions:
         fields["pictures"] = 1 + len(entry.further_predictions)
+    if entry.batch:
+        fields |= _batch_fields(entry.batch)
     return fields
+
+
+def _batch_fields(batch: BatchCounts) -> dict[str, object]:
+    return {
+        "model": batch.model.name,
+        "version": batch.model.version,
+        "pictures": batch.pictures,
+        "failed": batch.failed,
+    }
 
 
 def _prediction_fields(prediction: Prediction) -> dict[str, object]:

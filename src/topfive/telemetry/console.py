@@ -85,6 +85,8 @@ def _request(line: _Line) -> str:
     parts.append(_milliseconds(line["duration_ms"]))
     if "top_class" in line:
         parts += [line["top_class"], f"{line['confidence']:.0%}"]
+    if "failed" in line:
+        parts += [f"pictures: {line['pictures']}, failed: {line['failed']}"]
     return " ".join(parts)
 
 

@@ -59,7 +59,9 @@ def build_service(
     """
     sizing = choose_sizing(settings)
     registry = open_registry(settings, sizing)
-    limits = ServiceLimits(settings.image_limits, settings.request_timeout_s)
+    limits = ServiceLimits(
+        settings.image_limits, settings.request_timeout_s, settings.batch_timeout_s
+    )
     limiter = ConcurrencyLimiter(sizing.slots, sizing.queue, sizing.spare_slots, sizing.batch_slots)
     memory = MemoryBudget(sizing.decoding_bytes)
     metrics = _open_metrics(settings) if has_telemetry else NoMetrics()

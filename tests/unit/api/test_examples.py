@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from topfive.api import model_schemas, schemas
+from topfive.api.batch.schemas import BatchOut
 from topfive.api.examples import ANSWERS, message_examples, problem_examples
 from topfive.api.instances import PredictionsOut
 from topfive.api.open_inference import schemas as v2
@@ -12,6 +13,7 @@ from topfive.errors import FAILURES
 
 SHAPES = {
     "predict": schemas.PredictionOut,
+    "predict_batch": BatchOut,
     "health": schemas.HealthOut,
     "livez": schemas.ProbeOut,
     "readyz": schemas.ProbeOut,

@@ -1,0 +1,1 @@
+"""POST /predict/batch: many pictures in one request, worked on while they arrive."""

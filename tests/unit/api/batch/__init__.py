@@ -1,0 +1,1 @@
+"""Parsers, answers and readers of batches."""
