@@ -28,7 +28,7 @@ from gunicorn.workers.base import Worker as GunicornWorker
 
 from topfive.errors import ClientDisconnected, Overloaded
 from topfive.route_table import STANDARD_TABLE, RouteTable, Work
-from topfive.server.arriving import ArrivingBody, few_pieces
+from topfive.server.arriving import ArrivingBody, Portions, few_pieces
 from topfive.server.balance import Balance
 from topfive.server.connection import Connection
 from topfive.server.event_loop import EventLoop
@@ -158,20 +158,49 @@ class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
         self._conn: Connection | None = None
         self._until_s = 0.0
         self._idle_s = inf
+        self._waited_s = 0.0
+        self._portions: Portions | None = None
 
     def go_on(self, collected: bytes) -> None:
         """Have further bytes read that were collected."""
         self._collected = collected
 
-    def wait_for(self, conn: Connection, until_s: float, idle_s: float) -> None:
-        """Have a thread wait for what a connection still sends."""
+    def wait_for(
+        self, conn: Connection, until_s: float, idle_s: float, portions: Portions | None = None
+    ) -> None:
+        """Have a thread wait for what a connection still sends; it is given in `portions`."""
         self._conn, self._until_s, self._idle_s = conn, until_s, idle_s
+        self._portions = portions
+
+    def wait(self, timeout_s: float) -> bool:
+        """Tell whether `chunk` has something to give, or to raise, waiting so long for it."""
+        if self._conn is None or self._collected or self.buf.tell() or self._portions:
+            return True
+        self._conn.tell_to_continue()
+        began_s = time.monotonic()
+        if self._conn.is_readable(timeout_s):
+            return True
+        now_s = time.monotonic()
+        self._waited_s += now_s - began_s
+        return self._waited_s >= self._idle_s or now_s >= self._until_s
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return some bytes; none at the end of what was collected.
 
         Waiting for more raises TimeoutError, and ConnectionAbortedError where the client has gone.
         """
+        if self._portions is None:
+            return self._receive(size_hint)
+        return self._portions.take(size_hint) or self._portions.take(
+            size_hint, self._receive(size_hint)
+        )
+
+    def take_buffered(self) -> bytes:
+        """Return what has come and was not asked for; it belongs to the next request."""
+        rest = b"" if self._portions is None else self._portions.take_all()
+        return bytes(super().take_buffered()) + rest
+
+    def _receive(self, size_hint: int | None) -> bytes:
         if self._collected:
             collected, self._collected = self._collected, b""
             return collected
@@ -179,7 +208,8 @@ class BodyReader(Unreader):  # type: ignore[misc] # gunicorn has no types
             return b""
         # Only now: whom the app refuses by its head alone need not send the body.
         self._conn.tell_to_continue()
-        data = self._conn.receive(size_hint or 8192, self._until_s, self._idle_s)
+        data = self._conn.receive(size_hint or 8192, self._until_s, self._idle_s - self._waited_s)
+        self._waited_s = 0.0
         if not data:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the client has gone")
         return data
@@ -251,10 +281,17 @@ class GunicornHttp:
         message.unreader.go_on(conn.body)
         if conn.body_is_missing:
             whole_s, idle_s = self._patience(conn)
-            message.unreader.wait_for(conn, conn.head_s + whole_s, idle_s)
+            portions = None
             if isinstance(reader, ChunkedReader):
                 reader.parser = few_pieces(reader.parser)
-            return ArrivingBody(reader, partial(_ready_bytes, reader), ParseException)
+                portions = Portions()
+            message.unreader.wait_for(conn, conn.head_s + whole_s, idle_s, portions)
+            return ArrivingBody(
+                reader,
+                partial(_ready_bytes, reader),
+                ParseException,
+                lambda timeout_s: not _is_unread(conn) or message.unreader.wait(timeout_s),
+            )
         if isinstance(reader, ChunkedReader):
             return BytesIO(message.body.read())
         return BytesIO(conn.body)
@@ -294,8 +331,12 @@ class GunicornHttp:
 
 def _told_to_app(conn: Connection, body: Any) -> dict[str, Any]:
     """Name what the app is told of a request beside what its head says."""
-    whole = {} if conn.body_is_missing else {"topfive.body": body.getvalue()}
-    return whole | {
+    told = (
+        {"topfive.body_has_come": body.has_come}
+        if conn.body_is_missing
+        else {"topfive.body": body.getvalue()}
+    )
+    return told | {
         "wsgi.input": body,
         "wsgi.multithread": True,
         "topfive.head_s": conn.head_s,

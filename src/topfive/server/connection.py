@@ -158,6 +158,12 @@ class Connection(Upload):
             if left_s <= 0 or not poll.poll(left_s * 1000):
                 raise TimeoutError(errno.ETIMEDOUT, "the client does not send its request")
 
+    def is_readable(self, timeout_s: float) -> bool:
+        """Tell whether something has come, if only the client's end; waits so long for it."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
+
     def has_gone(self) -> bool:
         """Tell whether the client has closed its connection, or its half of it."""
         if self.has_ended or not hasattr(select, "POLLRDHUP"):

@@ -69,7 +69,7 @@ MESSAGE = {
     "message.unreader.take_buffered",
 }  # fmt: skip
 # These are the adapter's own: its subclass of Unreader has them.
-OWN = {"message.unreader.go_on", "message.unreader.wait_for"}
+OWN = {"message.unreader.go_on", "message.unreader.wait_for", "message.unreader.wait"}
 RESPONSE = {
     "wsgi.create", "response.start_response", "response.write", "response.close",
     "response.should_close", "response.force_close", "response.status_code",
