@@ -30,6 +30,7 @@ from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
 from topfive.models import RouteView
 from topfive.registry.canary import CanaryOptions
+from topfive.redis_client import check_redis_url
 from topfive.registry.routes import parse_routes
 from topfive.route_table import RouteTable, answers_health, build_route_table, is_taken
 from topfive.stores.address import parse_store
@@ -432,10 +433,8 @@ class Settings(BaseModel):
     @field_validator("model_state")
     @classmethod
     def _state_can_be_used(cls, url: str) -> str:
-        from topfive.registry.state_stores import check_state_url  # noqa: PLC0415 - as above
-
         if url:
-            check_state_url(url)
+            check_redis_url(url)
         return url
 
     @property

@@ -5,26 +5,22 @@ A store that cannot be reached must not stop predictions: nobody is limited unti
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
-from threading import Lock
-from time import monotonic, time
+from time import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from limits.storage import Storage, storage_from_string
 
+from topfive.circuit_breaker import CircuitBreaker
 from topfive.ratelimit.counters import SCHEME
+from topfive.redis_client import check_redis_url, no_retries
 
 CIRCUIT_BREAKER_SCHEME = "circuit-breaker"
-# How long a store that failed is left alone.
-RETRY_EVERY_S = 3.0
 # What a request waits for a store at the most, once.
 _TIMEOUT_S = 0.25
 
+# As the library that counts calls them.
 _REDIS_SCHEMES = ("redis", "rediss", "redis+unix")
-# Valkey speaks Redis' protocol, so the same library reaches it.
 _VALKEY_SCHEMES = {"valkey": "redis", "valkeys": "rediss", "valkey+unix": "redis+unix"}
-KNOWN_SCHEMES = (SCHEME, "memory", *_REDIS_SCHEMES, *_VALKEY_SCHEMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +34,7 @@ class StoreEvents:
 
 def check_store_uri(uri: str) -> None:
     """Raise ValueError if `uri` names no store that can be used here; it is not quoted."""
-    scheme = uri.partition("://")[0]
-    if "://" not in uri or scheme not in KNOWN_SCHEMES:
-        raise ValueError(f"it must begin with one of {', '.join(KNOWN_SCHEMES)}, and ://")
-    try:
-        _ = urlsplit(uri).port
-    except ValueError:
-        # The library's own text would quote what may be part of a password.
-        raise ValueError(
-            "its port is not a number; in a password, write : / ? # [ ] @ as %3A and the like"
-        ) from None
-    if scheme in (*_REDIS_SCHEMES, *_VALKEY_SCHEMES) and find_spec("redis") is None:
-        raise ValueError("the library `redis` is not installed")
+    check_redis_url(uri, (SCHEME, "memory"))
 
 
 def open_store(uri: str) -> Storage:
@@ -64,14 +49,7 @@ def open_store(uri: str) -> Storage:
 def _options(scheme: str) -> dict[str, Any]:
     if scheme not in _REDIS_SCHEMES:
         return {}
-    from redis.backoff import NoBackoff  # noqa: PLC0415 - only where it is used
-    from redis.retry import Retry  # noqa: PLC0415
-
-    return {
-        "socket_timeout": _TIMEOUT_S,
-        "socket_connect_timeout": _TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    return {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _TIMEOUT_S, **no_retries()}
 
 
 class CircuitBreakerStore(Storage):
@@ -84,12 +62,10 @@ class CircuitBreakerStore(Storage):
         self._store = store
         self._events = events
         self._failures = _as_tuple(store.base_exceptions)
-        self._lock = Lock()
-        self._is_down = False
-        self._retry_at_s = 0.0
+        self._breaker = CircuitBreaker(self._failures, events.on_down, events.on_back)
 
     @property
-    def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
         """What the other store raises."""
         return self._failures
 
@@ -118,41 +94,12 @@ class CircuitBreakerStore(Storage):
         self._store.clear(key)
 
     def _ask(self, call: Callable[[], float], otherwise: float, is_counting: bool = False) -> float:
-        if self._may_ask():
-            try:
-                answer = call()
-            except self._failures as error:
-                self._note_down(type(error).__name__)
-            else:
-                self._note_back()
-                return answer
-        if is_counting:
-            self._events.on_uncounted()
-        return otherwise
+        def go_without() -> float:
+            if is_counting:
+                self._events.on_uncounted()
+            return otherwise
 
-    def _may_ask(self) -> bool:
-        """Whether the store works, or this call is the one that looks whether it is back."""
-        with self._lock:
-            if not self._is_down:
-                return True
-            if monotonic() < self._retry_at_s:
-                return False
-            self._retry_at_s = monotonic() + RETRY_EVERY_S
-            return True
-
-    def _note_down(self, kind: str) -> None:
-        with self._lock:
-            was_down, self._is_down = self._is_down, True
-            self._retry_at_s = monotonic() + RETRY_EVERY_S
-        if not was_down:
-            self._events.on_down(kind)
-
-    def _note_back(self) -> None:
-        if self._is_down:
-            with self._lock:
-                was_down, self._is_down = self._is_down, False
-            if was_down:
-                self._events.on_back()
+        return self._breaker.call(call, go_without)
 
 
 def _as_tuple(kinds: Any) -> tuple[type[Exception], ...]:

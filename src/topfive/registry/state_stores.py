@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from topfive.errors import StateUnavailable
-from topfive.ratelimit.stores import check_store_uri
+from topfive.redis_client import open_redis
 from topfive.registry.atomic_file import write_atomically
 from topfive.registry.state import DesiredState, format_state, parse_state
 
@@ -16,8 +16,6 @@ from topfive.registry.state import DesiredState, format_state, parse_state
 _LOCK_WITHIN_S = 5.0
 # What an order waits for Redis at the most, once; workers ask it apart from any request.
 _REDIS_TIMEOUT_S = 1.0
-_SCHEMES = {"valkey": "redis", "valkeys": "rediss", "valkey+unix": "unix", "redis+unix": "unix"}
-_KNOWN_SCHEMES = ("redis", "rediss", "redis+unix", "valkey", "valkeys", "valkey+unix")
 
 Step = Callable[[DesiredState], DesiredState]
 
@@ -131,23 +129,9 @@ def newest(stored: DesiredState, known: DesiredState) -> DesiredState:
     return stored if stored.generation >= known.generation else known
 
 
-def check_state_url(url: str) -> None:
-    """Raise ValueError if `url` names no store that can be used here; it is not quoted."""
-    if "://" not in url or url.partition("://")[0] not in _KNOWN_SCHEMES:
-        raise ValueError(f"it must begin with one of {', '.join(_KNOWN_SCHEMES)}, and ://")
-    check_store_uri(url)
-
-
-def open_redis(url: str) -> Any:
+def open_state_redis(url: str) -> Any:
     """Make a client of Redis or Valkey; one that is away is noticed when it is first used."""
-    from redis import Redis  # noqa: PLC0415 - only where it is used
-
-    scheme, _, rest = url.partition("://")
-    return Redis.from_url(
-        f"{_SCHEMES.get(scheme, scheme)}://{rest}",
-        socket_timeout=_REDIS_TIMEOUT_S,
-        socket_connect_timeout=_REDIS_TIMEOUT_S,
-    )
+    return open_redis(url, _REDIS_TIMEOUT_S)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from topfive.registry.following import Following
 from topfive.registry.machine_reports import MachineReports
 from topfive.registry.registry import Registry
 from topfive.registry.reports import OwnReports, ReportFolder, Reports
-from topfive.registry.state_stores import RedisState, StateFile, StateStore, open_redis
+from topfive.registry.state_stores import RedisState, StateFile, StateStore, open_state_redis
 from topfive.service import Service
 from topfive.service.orders import OrderLinks, Orders
 from topfive.settings import Settings
@@ -50,7 +50,7 @@ def open_state(settings: Settings) -> SharedState:
     lock = partial(_take, folder / "loading.lock") if folder else nullcontext
     if not settings.model_state:
         return SharedState(StateFile(_state_folder(settings) / f".state-{mark}.json"), own, lock)
-    client = open_redis(settings.model_state)
+    client = open_state_redis(settings.model_state)
     machine = f"{socket.gethostname()}:{folder or os.getpid()}"
     reports = MachineReports(own, client, f"{_REDIS_PREFIX}:{mark}:worker:", machine)
     return SharedState(RedisState(client, f"{_REDIS_PREFIX}:{mark}:state"), reports, lock)

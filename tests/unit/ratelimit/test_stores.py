@@ -5,14 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 from limits.storage import Storage
 
-from topfive.ratelimit import stores
+from topfive import circuit_breaker, redis_client
+from topfive.circuit_breaker import RETRY_EVERY_S
 from topfive.ratelimit.counters import SCHEME, SharedCounters
-from topfive.ratelimit.stores import (
-    RETRY_EVERY_S,
-    CircuitBreakerStore,
-    StoreEvents,
-    check_store_uri,
-)
+from topfive.ratelimit.stores import CircuitBreakerStore, StoreEvents, check_store_uri
 
 
 class BrokenStore(Storage):
@@ -58,7 +54,7 @@ class Notes:
 def test_an_outage_is_told_once_and_tried_again_later(monkeypatch):
     """Calls pass uncounted meanwhile; only one in a while waits for the store."""
     now_s = 100.0
-    monkeypatch.setattr(stores, "monotonic", lambda: now_s)
+    monkeypatch.setattr(circuit_breaker, "monotonic", lambda: now_s)
     broken, notes = BrokenStore(), Notes()
     breaker = CircuitBreakerStore("", store=broken, events=notes.events())
     assert [breaker.incr("key", 60) for _ in range(5)] == [0] * 5
@@ -109,6 +105,6 @@ def test_an_unknown_store_is_refused_without_quoting_it(uri):
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey", "valkeys"])
 def test_a_missing_library_is_told(scheme, monkeypatch):
     """Whoever runs topfive without the client of Redis is told so at the start."""
-    monkeypatch.setattr(stores, "find_spec", lambda _: None)
+    monkeypatch.setattr(redis_client, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="not installed"):
         check_store_uri(f"{scheme}://host")

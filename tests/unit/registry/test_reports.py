@@ -12,7 +12,7 @@ from topfive.machine.processes import ProcessId, this_process
 from topfive.predictions import ModelRef
 from topfive.registry.machine_reports import MachineReports
 from topfive.registry.reports import ModelReport, OwnReports, ReportFolder, WorkerReport
-from topfive.registry.state_stores import open_redis
+from topfive.registry.state_stores import open_state_redis
 
 TWO = ModelRef("flowers", "2")
 FULL = WorkerReport(
@@ -96,7 +96,7 @@ def redis(tmp_path):
     """A client of a Redis that runs for one test."""
     port = free_port()
     with run_redis(tmp_path, port):
-        client = open_redis(f"redis://127.0.0.1:{port}")
+        client = open_state_redis(f"redis://127.0.0.1:{port}")
         yield client
         client.close()
 
@@ -124,7 +124,7 @@ def test_a_machine_that_is_lost_is_forgotten(redis):
 
 def test_reports_that_cannot_be_had_are_told():
     """A worker that cannot know of the others commits nothing."""
-    client = open_redis(f"redis://127.0.0.1:{free_port()}")
+    client = open_state_redis(f"redis://127.0.0.1:{free_port()}")
     here = MachineReports(OwnReports(), client, "topfive:worker:", "here")
     with pytest.raises(StateUnavailable):
         here.live()

@@ -13,7 +13,7 @@ from topfive.errors import StateUnavailable
 from topfive.predictions import ModelRef
 from topfive.registry import atomic_file, state_stores
 from topfive.registry.state import DesiredState, format_state
-from topfive.registry.state_stores import RedisState, StateFile, open_redis
+from topfive.registry.state_stores import RedisState, StateFile, open_state_redis
 
 TWO = ModelRef("flowers", "2")
 
@@ -37,7 +37,7 @@ def open_store(request, tmp_path):
     if request.param == "file":
         yield lambda: StateFile(tmp_path / ".state.json")
         return
-    client = open_redis(f"valkey://127.0.0.1:{request.getfixturevalue('redis_port')}")
+    client = open_state_redis(f"valkey://127.0.0.1:{request.getfixturevalue('redis_port')}")
     yield lambda: RedisState(client, "topfive:state")
     client.close()
 
@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_is_told(tmp_path):
 
 def test_a_redis_that_is_away_is_told_without_its_password():
     """What its library says may hold the address with the password."""
-    store = RedisState(open_redis(f"redis://:secret@127.0.0.1:{free_port()}"), "topfive:state")
+    store = RedisState(open_state_redis(f"redis://:secret@127.0.0.1:{free_port()}"), "topfive:state")
     for call in (store.read, lambda: store.change(count, DesiredState())):
         with pytest.raises(StateUnavailable) as caught:
             call()
@@ -154,7 +154,7 @@ def test_a_redis_that_hangs_is_not_waited_for_long(tmp_path, monkeypatch):
     monkeypatch.setattr(state_stores, "_REDIS_TIMEOUT_S", 0.2)
     port = free_port()
     with run_redis(tmp_path, port) as redis, _stopped(redis.pid):
-        client = open_redis(f"redis://127.0.0.1:{port}")
+        client = open_state_redis(f"redis://127.0.0.1:{port}")
         with pytest.raises(StateUnavailable, match="TimeoutError"):
             RedisState(client, "topfive:state").read()
         client.close()
@@ -162,7 +162,7 @@ def test_a_redis_that_hangs_is_not_waited_for_long(tmp_path, monkeypatch):
 
 def test_a_redis_key_that_holds_something_else_is_told(redis_port):
     """Its name is said, and what can be done."""
-    client = open_redis(f"redis://127.0.0.1:{redis_port}")
+    client = open_state_redis(f"redis://127.0.0.1:{redis_port}")
     client.set("topfive:state", b"[1]")
     with pytest.raises(StateUnavailable, match="The key topfive:state does not hold"):
         RedisState(client, "topfive:state").read()
