@@ -29,8 +29,8 @@ from topfive.images.limits import ImageLimits
 from topfive.input_recipe import Channels
 from topfive.machine.sizing import SizingOptions
 from topfive.models import RouteView
-from topfive.registry.canary import CanaryOptions
 from topfive.redis_client import check_redis_url
+from topfive.registry.canary import CanaryOptions
 from topfive.registry.routes import parse_routes
 from topfive.route_table import RouteTable, answers_health, build_route_table, is_taken
 from topfive.stores.address import parse_store
