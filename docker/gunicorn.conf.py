@@ -38,6 +38,7 @@ raw_env = [
     f"TOPFIVE_RATE_LIMIT_STORAGE={complete.rate_limit_storage}",
     f"TOPFIVE_METRICS_DIR={complete.metrics_dir}",
     f"TOPFIVE_WORKERS_DIR={complete.workers_dir}",
+    f"TOPFIVE_CACHE_DIR={complete.cache_dir or ''}",
 ]
 
 

@@ -23,6 +23,11 @@ class CacheStatus(Enum):
     MISS = "miss"  # and its answer could not be kept
     BYPASSED = "bypassed"
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the answer was found for somebody else."""
+        return self in (CacheStatus.HIT, CacheStatus.COLLAPSED)
+
 
 @dataclass(frozen=True, slots=True)
 class PredictionOptions:

@@ -23,6 +23,7 @@ from topfive.auth.keys import ApiKey, parse_api_keys
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.bundles.versions import check_version, split_reference
+from topfive.cache.limits import LEAST_BYTES
 from topfive.engines.contract import EngineOptions
 from topfive.errors import SettingsError
 from topfive.images.limits import ImageLimits
@@ -226,6 +227,31 @@ class Settings(BaseModel):
         le=80_000_000,
         description="The largest picture, in pixels, by what its header declares.",
     )
+    cache_bytes: int = Field(
+        0,
+        ge=0,
+        le=1 << 40,
+        description="The bytes of memory in which all workers of this machine keep answers: the "
+        "same picture, asked the same of the same model, is classified once. About 1,000 answers "
+        "fit into a megabyte. At least 4194304; 0: no answer is kept.",
+    )
+    cache_url: str = Field(
+        "",
+        description="Where answers are kept in place of this machine's memory: "
+        "`redis://HOST:6379`, or `rediss`, `valkey`, `valkeys`, for a store that machines share. "
+        "Whoever can write to it can change answers. Empty: see CACHE_BYTES.",
+        repr=False,
+    )
+    cache_ttl_s: int = Field(
+        86_400,
+        ge=1,
+        le=31_536_000,
+        description="After so many seconds CACHE_URL forgets an answer.",
+    )
+    cache_dir: OptionalPath = Field(
+        None,
+        description="Where workers keep the answers of CACHE_BYTES together. Empty: in memory.",
+    )
     request_timeout_s: float = Field(
         30.0,
         gt=0,
@@ -420,6 +446,22 @@ class Settings(BaseModel):
             check_store_uri(uri)
         return uri
 
+    @field_validator("cache_bytes")
+    @classmethod
+    def _cache_has_a_size(cls, size: int) -> int:
+        if 0 < size < LEAST_BYTES:
+            raise ValueError(f"it must be 0, for no cache, or at least {LEAST_BYTES}")
+        return size
+
+    @field_validator("cache_url")
+    @classmethod
+    def _cache_can_be_used(cls, url: str, info: ValidationInfo) -> str:
+        if url and info.data.get("cache_bytes"):
+            raise ValueError("TOPFIVE_CACHE_BYTES is set too, and answers are kept in one place")
+        if url:
+            check_redis_url(url)
+        return url
+
     @field_validator("vertex_predict_route", "vertex_health_route")
     @classmethod
     def _route_can_be_added(cls, path: str, info: ValidationInfo) -> str:
@@ -475,8 +517,15 @@ class Settings(BaseModel):
 
     @property
     def sizing_options(self) -> SizingOptions:
-        """What is fixed of workers, slots, queue and memory for models."""
-        return SizingOptions(self.workers, self.slots, self.queue, self.model_memory_bytes)
+        """What is fixed of workers, slots, queue and memory."""
+        return SizingOptions(
+            self.workers,
+            self.slots,
+            self.queue,
+            self.model_memory_bytes,
+            has_cache=bool(self.cache_bytes or self.cache_url),
+            cache_bytes=self.cache_bytes,
+        )
 
     @property
     def log_options(self) -> LogOptions:
@@ -595,6 +644,6 @@ def _describe_one(problem: Any, names: Mapping[str, str]) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting of topfive. See docs/settings.md for those that are."
     message = problem["msg"].removeprefix("Value error, ")
-    if field in ("api_keys", "model_store", "model_state", "rate_limit_storage"):
+    if field in ("api_keys", "model_store", "model_state", "rate_limit_storage", "cache_url"):
         return f"{name}: {message}"
     return f"{name}={problem['input']!r}: {message}"

@@ -11,7 +11,7 @@ from string import Formatter
 import pytest
 
 from tests.contract.test_operations_doc import rows
-from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
+from topfive.predictions import CacheStatus, ClassScore, ImageInfo, ModelRef, Prediction, Timings
 from topfive.telemetry.access import AccessRecord, BatchCounts, _fields
 from topfive.telemetry.console import SENTENCES
 from topfive.telemetry.logs import _shape_for_clouds
@@ -62,6 +62,7 @@ def request_fields() -> set[str]:
         (ClassScore(0, "zebra", 0.7),),
         ImageInfo("JPEG", 1, 1),
         Timings(0.0, 0.0, 0.0, 0.0, 0.0),
+        cache=CacheStatus.HIT,
     )
     record = AccessRecord(
         "/predict",

@@ -64,7 +64,10 @@ def test_prediction_comes_first_and_is_whole(server: LiveServer) -> None:
     body = operation["requestBody"]["content"]
     assert set(body) == {"multipart/form-data", "application/octet-stream", "image/*"}
     parameters = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
-    assert {one["name"] for one in operation["parameters"]} == parameters | {"X-Route-Key"}
+    assert {one["name"] for one in operation["parameters"]} == parameters | {
+        "X-Route-Key",
+        "Cache-Control",
+    }
     assert set(body["multipart/form-data"]["schema"]["properties"]) == parameters | {
         "file",
         "image",

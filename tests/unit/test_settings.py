@@ -92,6 +92,20 @@ def test_every_field_is_read_from_its_variable():
     assert variable_name("max_pixels") == "TOPFIVE_MAX_PIXELS"
 
 
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"TOPFIVE_CACHE_BYTES": "4194303"}, "at least 4194304"),
+        ({"TOPFIVE_CACHE_BYTES": "-1"}, "TOPFIVE_CACHE_BYTES='-1'"),
+        ({"TOPFIVE_CACHE_URL": "https://x"}, "must begin with one of redis"),
+        ({"TOPFIVE_CACHE_URL": "redis://x", "TOPFIVE_CACHE_BYTES": "4194304"}, "in one place"),
+    ],
+)
+def test_a_cache_that_makes_no_sense_is_refused(environment, said):
+    """The message says what it may be."""
+    assert said in _refusal(environment)
+
+
 def test_empty_means_unset_where_that_makes_sense():
     """Numbers and files that may be left to topfive are so by an empty variable."""
     empty = dict.fromkeys(

@@ -4,11 +4,13 @@ from flask import Flask
 from flask_cors import CORS
 
 from topfive.api.auth import ROUTE_KEY_HEADER
+from topfive.api.caching import CACHE_STATUS_HEADER
 
 _EXPOSED = (
     "X-Request-ID",
     "Server-Timing",
     "X-Topfive-Degraded",
+    CACHE_STATUS_HEADER,
     "Retry-After",
     "traceparent",
     "RateLimit-Limit",
@@ -29,6 +31,7 @@ def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
                 "X-API-Key",
                 "X-Request-ID",
                 ROUTE_KEY_HEADER,
+                "Cache-Control",
             ],
             expose_headers=list(_EXPOSED),
             max_age=600,

@@ -53,6 +53,13 @@ ROUTE_KEY_PARAMETER: Spec = {
     "versions, those with the same text get the same one. Without it, those with the same API key.",
     "schema": {"type": "string"},
 }
+CACHE_CONTROL_PARAMETER: Spec = {
+    "name": "Cache-Control",
+    "in": "header",
+    "description": "`no-store`: the answer is neither looked for in the cache nor kept there; "
+    "`no-cache`: it is found anew, and kept. Without a cache, nothing.",
+    "schema": {"type": "string"},
+}
 _REQUEST_ID = "The request's id, as in the body and the log."
 _QUOTA = {
     "RateLimit-Limit": "How many calls a client has in all.",
@@ -64,6 +71,8 @@ _RETRY = {"Retry-After": "Seconds to wait, where waiting helps."}
 _HEADERS: dict[str, dict[str, str]] = {
     "200": {
         "Server-Timing": "The same times as `timing_ms`; of several pictures, their sums.",
+        "Cache-Status": "What the cache did (RFC 9211), where there is one: `topfive; hit`, "
+        "`topfive; fwd=uri-miss; stored`, or `; collapsed` where another's work was waited for.",
         "X-Topfive-Degraded": "`true` while the fallback model stands in, else not there.",
         **_QUOTA,
     },

@@ -4,9 +4,16 @@ from flask import Request, Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from topfive.api.auth import route_key
+from topfive.api.caching import with_caching
 from topfive.api.errors import ANY_ROUTE, problem_responses
 from topfive.api.fields import Pair, read_fields
-from topfive.api.openapi import CODE_SAMPLES, ROUTE_KEY_PARAMETER, picture_body, query_parameters
+from topfive.api.openapi import (
+    CACHE_CONTROL_PARAMETER,
+    CODE_SAMPLES,
+    ROUTE_KEY_PARAMETER,
+    picture_body,
+    query_parameters,
+)
 from topfive.api.request import client_has_gone, current_record, current_service
 from topfive.api.schemas import PredictFields, PredictionOut, prediction_headers, prediction_out
 from topfive.api.upload import read_upload
@@ -29,7 +36,11 @@ PREDICTION_CODES = (
     operation_id="predict",
     responses={200: PredictionOut, **problem_responses(*PREDICTION_CODES)},
     openapi_extensions={
-        "parameters": [*query_parameters(PredictFields), ROUTE_KEY_PARAMETER],
+        "parameters": [
+            *query_parameters(PredictFields),
+            ROUTE_KEY_PARAMETER,
+            CACHE_CONTROL_PARAMETER,
+        ],
         "requestBody": picture_body(PredictFields),
         "x-codeSamples": CODE_SAMPLES,
     },
@@ -48,9 +59,8 @@ def answer_prediction(
     """
     picture, asked = read_prediction_request(incoming, further_types, beside)
     record = current_record()
-    prediction = current_service().predict(
-        picture, record.deadline, asked.options(route_key()), client_has_gone
-    )
+    options = with_caching(asked.options(route_key()), incoming)
+    prediction = current_service().predict(picture, record.deadline, options, client_has_gone)
     record.predictions = (prediction,)
     body = prediction_out(prediction, record.request_id).model_dump_json(exclude_none=True)
     return Response(body, mimetype="application/json", headers=prediction_headers(prediction))

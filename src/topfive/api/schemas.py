@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from topfive.api.caching import cache_headers
 from topfive.errors import Failure
 from topfive.predictions import Prediction, PredictionOptions, Timings
 
@@ -225,10 +226,13 @@ def picture_members(prediction: Prediction) -> dict[str, Any]:
 
 
 def prediction_headers(*predictions: Prediction) -> dict[str, str]:
-    """Make the headers that say how long predictions took, and that a fallback answered."""
+    """Make the headers that say how long predictions took together, what a cache did for one, and
+    that a fallback answered.
+    """
     told = server_timing([one.timings for one in predictions])
     is_degraded = any(one.is_degraded for one in predictions)
-    return {"Server-Timing": told} | ({DEGRADED_HEADER: "true"} if is_degraded else {})
+    degraded = {DEGRADED_HEADER: "true"} if is_degraded else {}
+    return {"Server-Timing": told} | degraded | cache_headers(*predictions)
 
 
 def server_timing(timings: Sequence[Timings]) -> str:

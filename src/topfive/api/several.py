@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from flask import request
+
 from topfive.api.auth import route_key
+from topfive.api.caching import with_caching
 from topfive.api.quota import charge_further
 from topfive.api.request import client_has_gone, current_record, current_service
 from topfive.api.schemas import PredictFields
@@ -27,7 +30,7 @@ def predict_pictures(
     deadline = record.deadline
     # Without a key of the caller's, those of one request still get the same version.
     key = route_key() or (record.request_id if len(pictures) > 1 else "")
-    options = asked.options(key)
+    options = with_caching(asked.options(key), request)
     for number, picture in enumerate(pictures):
         try:
             predictions.append(

@@ -17,9 +17,6 @@ import lmdb
 
 from topfive.cache.store import Kept
 
-# A smaller one holds too little to be of use.
-LEAST_BYTES = 4 * 1024 * 1024
-
 # LMDB writes changed pages anew before it frees the old ones: so much of the file is for entries.
 _ENTRIES_SHARE = 0.85
 # No entry may push out more than a small part of all others.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from topfive.bundles.manifest import GRAPH_FILE, WEIGHTS_FILE
 from topfive.bundles.store import Bundle
+from topfive.bundles.versions import bundle_digest
 from topfive.classify.agreement import RIGHT_IN_F32, Logits
 from topfive.classify.golden import open_reference
 from topfive.classify.topk import softmax, top_classes
@@ -82,6 +83,7 @@ class Classifier:
         self.bundle = bundle
         self.engine = engine
         self.ref = ModelRef(bundle.manifest.name, bundle.manifest.version)
+        self.digest = bundle_digest(bundle.manifest)
         self._limits = limits
         self._recipe = bundle.manifest.input
 

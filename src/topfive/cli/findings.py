@@ -125,8 +125,16 @@ def _limits(settings: Settings, sizing: Sizing) -> list[Finding]:
             f"{sizing.model_bytes // _MIB} MB per worker",
             "those used least recently are unloaded for others; TOPFIVE_MODEL_MEMORY_BYTES",
         ),
+        Finding("cache", *_cache(settings)),
         Finding("rate limit", settings.rate_limit or "none", "for one client; TOPFIVE_RATE_LIMIT"),
     ]
+
+
+def _cache(settings: Settings) -> tuple[str, str]:
+    if settings.cache_url:
+        return "shared by machines", "TOPFIVE_CACHE_URL"
+    size = f"{settings.cache_bytes / _MIB:g} MiB" if settings.cache_bytes else "none"
+    return size, "answers that are kept; TOPFIVE_CACHE_BYTES, _URL"
 
 
 def _log(settings: Settings) -> Finding:

@@ -14,6 +14,7 @@ from topfive.registry.loader import find_impostors, locate_bundle
 from topfive.settings import ReadSettings, Settings, inherits_sockets, look_at_settings
 from topfive.telemetry.logs import configure_logs, get_logger
 from topfive.wiring import (
+    cache_mistakes,
     choose_sizing,
     desired_model,
     further_models,
@@ -75,6 +76,7 @@ def _refuse_mistakes(found: ReadSettings, settings: Settings) -> None:
         problems += port_mistakes(settings)
     if "api_keys_file" not in found.wrong_fields:
         problems += key_mistakes(settings)
+    problems += cache_mistakes(settings)
     if not found.wrong_fields & _MODEL_FIELDS:
         problems += model_mistakes(settings)
     if problems:

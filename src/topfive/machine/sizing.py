@@ -53,6 +53,7 @@ class SizingOptions:
     queue: int | None = None
     model_bytes: int | None = None
     has_cache: bool = False
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,16 @@ class Sizing:
 def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     """Choose workers, slots per worker and queue from CPUs and memory, where not fixed."""
     cores = max(1, math.ceil(machine.cpus))
-    fitting = _workers_that_fit(machine)
+    usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE) - options.cache_bytes
+    fitting = max(1, usable_bytes // (WORKER_BYTES + LARGEST_PICTURE_BYTES))
     desired = 1 if cores == 1 else max(WORKERS_FOR_SAFETY, -(-cores // MAX_SLOTS_PER_WORKER))
     workers = options.workers or min(desired, fitting)
     slots = options.slots or _slots_for(cores, workers)
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
     reason = _reason(machine, options, workers < desired)
-    upload_bytes = _upload_bytes(machine, workers)
-    left_bytes = _left_bytes(machine, workers, upload_bytes)
+    upload_bytes = _upload_bytes(usable_bytes // workers)
+    # Below 0 where resting workers and uploads leave nothing.
+    left_bytes = usable_bytes // workers - WORKER_BYTES - upload_bytes
     share_bytes = max(0, int((left_bytes - DECODING_KEPT_BYTES) * MODEL_SHARE))
     model_bytes = options.model_bytes or max(LEAST_MODEL_BYTES, share_bytes)
     decoding_bytes = max(LEAST_DECODING_BYTES, left_bytes - share_bytes)
@@ -122,20 +125,8 @@ def _slots_for(cores: int, workers: int) -> int:
     return max(1, -(-cores // workers))
 
 
-def _workers_that_fit(machine: Machine) -> int:
-    usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE)
-    return max(1, usable_bytes // (WORKER_BYTES + LARGEST_PICTURE_BYTES))
-
-
-def _upload_bytes(machine: Machine, workers: int) -> int:
-    share = int(machine.usable_memory_bytes * MEMORY_SHARE * UPLOAD_SHARE) // workers
-    return min(MOST_UPLOAD_BYTES, max(LEAST_UPLOAD_BYTES, share))
-
-
-def _left_bytes(machine: Machine, workers: int, upload_bytes: int) -> int:
-    """Tell what resting workers and uploads leave of the memory for each worker; may be below 0."""
-    usable_bytes = int(machine.usable_memory_bytes * MEMORY_SHARE)
-    return usable_bytes // workers - WORKER_BYTES - upload_bytes
+def _upload_bytes(worker_bytes: int) -> int:
+    return min(MOST_UPLOAD_BYTES, max(LEAST_UPLOAD_BYTES, int(worker_bytes * UPLOAD_SHARE)))
 
 
 def _reason(machine: Machine, options: SizingOptions, memory_is_short: bool) -> str:
@@ -144,6 +135,8 @@ def _reason(machine: Machine, options: SizingOptions, memory_is_short: bool) -> 
         f"{machine.affinity_cpus} CPUs allowed, {quota}",
         f"{machine.usable_memory_bytes // 1024**2} MB of memory",
     ]
+    if options.cache_bytes:
+        parts.append(f"{options.cache_bytes // 1024**2} MB of it for the cache")
     fixed = [name for name in ("workers", "slots", "queue") if getattr(options, name) is not None]
     if fixed:
         parts.append(f"{', '.join(fixed)} fixed by settings")

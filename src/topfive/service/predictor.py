@@ -1,10 +1,12 @@
 """From an upload to its most likely classes: a lease, a queue slot, a permit, and the work."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from time import monotonic
 
+from topfive.cache.answers import Answer, Question
+from topfive.cache.cache import Caching, NoCache
 from topfive.classify.classifier import Classifier, Pixels, Prepared, Scored
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
@@ -13,6 +15,7 @@ from topfive.images.limits import ImageLimits
 from topfive.images.sniff import SniffedPicture, sniff
 from topfive.predictions import (
     STANDARD_OPTIONS,
+    CacheStatus,
     ImageInfo,
     Prediction,
     PredictionOptions,
@@ -47,7 +50,10 @@ class _Work:
     options: PredictionOptions
     is_abandoned: IsAbandoned
     started_s: float
+    queue_slot: Callable[[], AbstractContextManager[None]]
     permit: Callable[[Deadline], AbstractContextManager[None]]
+    # Whether it waits for another's work on the same picture, and others wait for its.
+    joins: bool
 
 
 class Predictor:
@@ -62,6 +68,7 @@ class Predictor:
         limits: ImageLimits,
     ) -> None:
         self.routing = routing
+        self.cache: Caching = NoCache()
         self._registry = registry
         self._limiter = limiter
         self._memory = memory
@@ -80,13 +87,11 @@ class Predictor:
         that has gone, and it is ClientDisconnected.
         """
         started_s = monotonic() - deadline.waited_s
+        queue_slot, permit = self._limiter.queue_slot, self._limiter.permit
+        work = _Work(deadline, options, is_abandoned, started_s, queue_slot, permit, joins=True)
         upload = sniff(data, self._limits)
-        with (
-            self.routing.lease(options.model, options.version, options.route_key) as leased,
-            self._limiter.queue_slot(),
-        ):
-            work = _Work(deadline, options, is_abandoned, started_s, self._limiter.permit)
-            return self._prediction(leased, self._classify(leased, upload, work))
+        with self.lease(options) as leased:
+            return self._answer(leased, upload, work)
 
     @contextmanager
     def lease(self, options: PredictionOptions) -> Iterator[Leased]:
@@ -106,8 +111,10 @@ class Predictor:
 
         It takes no queue slot, and waits for a turn of batches. Raises what `predict` raises.
         """
-        work = _Work(deadline, options, is_abandoned, monotonic(), self._limiter.batch_permit)
-        return self._prediction(leased, self._classify(leased, sniff(data, self._limits), work))
+        # A single picture that joined would wait for a turn of batches, too.
+        permit, joins = self._limiter.batch_permit, False
+        work = _Work(deadline, options, is_abandoned, monotonic(), nullcontext, permit, joins)
+        return self._answer(leased, sniff(data, self._limits), work)
 
     def is_stand_in(self, leased: Leased) -> bool:
         """Tell whether what is leased stands in for another model."""
@@ -139,11 +146,48 @@ class Predictor:
                 deadline = Deadline(deadline.at_s)
             return tuple(predictions)
 
+    def _answer(self, leased: Leased, upload: SniffedPicture, work: _Work) -> Prediction:
+        """Give the answer that is kept, or find it."""
+        options = work.options
+        with (
+            _noticing_departure(work.is_abandoned),
+            self.cache.lookup(
+                upload.data,
+                _question(leased.classifier, options),
+                options.cache_use,
+                work.deadline.at_s,
+                joins=work.joins,
+            ) as lookup,
+        ):
+            if lookup.answer is not None:
+                return self._repeat(leased, lookup.answer, lookup.status, work)
+            if options.only_cached:
+                raise self._limiter.overloaded()
+            with work.queue_slot():
+                found = self._classify(leased, upload, work)
+            prediction = self._prediction(leased, found)
+            return replace(prediction, cache=lookup.keep(_answer_of(prediction)))
+
+    def _repeat(
+        self, leased: Leased, answer: Answer, status: CacheStatus, work: _Work
+    ) -> Prediction:
+        """Give what was found for somebody else; nobody worked, so nothing follows from it."""
+        total_ms = (monotonic() - work.started_s) * 1000
+        waited_ms = total_ms if status is CacheStatus.COLLAPSED else work.deadline.waited_s * 1000
+        return Prediction(
+            leased.classifier.ref,
+            answer.classes,
+            answer.image,
+            Timings(waited_ms, 0.0, 0.0, 0.0, total_ms),
+            self.is_stand_in(leased),
+            answer.heatmap,
+            status,
+        )
+
     def _classify(self, leased: Leased, upload: SniffedPicture, work: _Work) -> _Found:
         deadline = work.deadline
         waiting_since_s = monotonic()
         with (
-            _noticing_departure(work.is_abandoned),
             work.permit(deadline),
             self._memory.reserve(upload.decoding_bytes(self._limits.max_pixels), deadline),
         ):
@@ -193,6 +237,17 @@ class Predictor:
             self._registry.is_stand_in(classifier),
             follow_up=self.routing.follow_up(choice, classifier, found.scored, found.prepared),
         )
+
+
+def _question(classifier: Classifier, options: PredictionOptions) -> Question:
+    engine = classifier.engine
+    return Question(
+        classifier.digest, engine.name, engine.precision, options.top_k, options.explains
+    )
+
+
+def _answer_of(prediction: Prediction) -> Answer:
+    return Answer(prediction.classes, prediction.image, prediction.heatmap)
 
 
 @contextmanager

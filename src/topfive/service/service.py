@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Protocol
 
+from topfive.cache.cache import Caching
 from topfive.classify.classifier import Pixels
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
@@ -157,6 +158,7 @@ class Service:
             decoded_bytes=self._memory.taken_bytes,
             memory_bytes=resident_bytes(),
             is_degraded=state.serving is not None and not state.is_desired,
+            cache_bytes=self._predictor.cache.used_bytes(),
         )
         self._metrics.set_gauges(gauges)
 
@@ -166,6 +168,15 @@ class Service:
         serving = self._registry.state.serving
         told = ToldModels(label_model(serving) if serving else None, self._registry.memory_taken())
         return self._metrics.render(accept, told)
+
+    def answer_from(self, cache: Caching) -> None:
+        """Keep answers in `cache`, and answer from it."""
+        self._predictor.cache = cache
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether some pictures are answered without being classified."""
+        return self._predictor.cache.is_on
 
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""
@@ -200,6 +211,7 @@ class Service:
             recovery.stop()
         self._batches.close()
         self._predictor.routing.close()
+        self._predictor.cache.close()
         self._registry.close()
 
     def _require_open(self) -> None:

@@ -5,7 +5,7 @@ from logging import DEBUG, INFO
 from threading import Lock
 
 from topfive.errors import Failure
-from topfive.predictions import ModelRef, Prediction
+from topfive.predictions import CacheStatus, ModelRef, Prediction
 from topfive.route_table import STANDARD_TABLE
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import Metrics, NoMetrics
@@ -129,6 +129,27 @@ class AccessLog:
         """Count a call that the rate limit could not count."""
         self._metrics.count_store_error()
 
+    def record_cache_down(self, kind: str) -> None:
+        """Log that the cache's store fails, so that every picture is classified."""
+        self._logger.warning("cache_down", kind=kind)
+
+    def record_cache_back(self) -> None:
+        """Log that the cache's store works again."""
+        self._logger.info("cache_back")
+
+    def record_cache_error(self) -> None:
+        """Count a call that the cache's store did not answer."""
+        self._metrics.count_cache_event("errors")
+
+    def record_broken_entry(self) -> None:
+        """Log and count an entry of the cache that was no answer, and is dropped."""
+        self._logger.warning("cache_entry_dropped")
+        self._metrics.count_cache_event("broken_entries")
+
+    def record_evictions(self, count: int) -> None:
+        """Count entries of the cache that made room for others."""
+        self._metrics.count_cache_event("evictions", count)
+
 
 def _fields(entry: AccessRecord) -> dict[str, object]:
     fields: dict[str, object] = {
@@ -171,7 +192,7 @@ def _prediction_fields(prediction: Prediction) -> dict[str, object]:
         "decode_ms": round(timings.decode_ms, 2),
         "preprocess_ms": round(timings.preprocess_ms, 2),
         "inference_ms": round(timings.inference_ms, 2),
-    }
+    } | ({} if prediction.cache is CacheStatus.NONE else {"cache": prediction.cache.value})
 
 
 def _span(entry: AccessRecord) -> tuple[str, dict[str, str | int], list[Stage]]:

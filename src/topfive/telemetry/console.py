@@ -40,6 +40,11 @@ SENTENCES = {
     "rate_limit_store_down": "The rate limit's store fails ({kind}): until it is back, no client "
     "is limited.",
     "rate_limit_store_back": "The rate limit's store is back: limits hold again.",
+    "cache_on_disk": "Answers are kept on disk, in {folder}: {reason}",
+    "cache_down": "The cache's store fails ({kind}): until it is back, every picture is "
+    "classified.",
+    "cache_back": "The cache's store is back.",
+    "cache_entry_dropped": "An entry of the cache was no answer, and is dropped.",
     "worker_stuck": "A prediction has been at work for {oldest_run_s} s: this worker is replaced.",
     "unforeseen_error": "A fault of topfive: {kind}.",
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from topfive.predictions import ModelRef, Prediction, Timings
+from topfive.predictions import CacheStatus, ModelRef, Prediction, Timings
 from topfive.telemetry.metric_files import reading
 
 # OpenTelemetry's boundaries for http.server.request.duration.
@@ -16,6 +16,12 @@ REQUEST_BUCKETS_S = (
 # From a small picture's decoding to the slowest picture's.
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 CONFIDENCE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+CACHE_EVENTS = {
+    "errors": "Calls that the cache's store did not answer.",
+    "broken_entries": "Entries of the cache that were no answers.",
+    "evictions": "Entries of the cache that were evicted for others.",
+}
 
 Labels = dict[str, str]
 
@@ -35,6 +41,7 @@ class Gauges:
     decoded_bytes: int
     memory_bytes: int
     is_degraded: bool
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,9 @@ class Metrics(Protocol):
     def count_store_error(self) -> None:
         """Count a call that the rate limit could not count."""
 
+    def count_cache_event(self, event: str, count: int = 1) -> None:
+        """Count what happened to the cache, by one of CACHE_EVENTS."""
+
     def set_gauges(self, gauges: Gauges) -> None:
         """Say how this worker stands now."""
 
@@ -104,6 +114,9 @@ class NoMetrics:
         """Do nothing."""
 
     def count_store_error(self) -> None:
+        """Do nothing."""
+
+    def count_cache_event(self, event: str, count: int = 1) -> None:
         """Do nothing."""
 
     def set_gauges(self, gauges: Gauges) -> None:
@@ -154,6 +167,7 @@ class PrometheusMetrics:
             "topfive_predictions", "Predictions, by the model that answered.", "model", "version"
         )
         self._open_routing()
+        self._open_cache()
         self._store_errors = self._counter(
             "topfive_rate_limit_store_errors", "Calls that the rate limit could not count."
         )
@@ -193,6 +207,20 @@ class PrometheusMetrics:
             "topfive_shadow_dropped", "Pictures that no shadow has classified.", "reason"
         )
 
+    def _open_cache(self) -> None:
+        """Open what is counted of the cache."""
+        self._cache_results = self._counter(
+            "topfive_cache_results", "Predictions, by what the cache did for them.", "result"
+        )
+        self._cache_events = {
+            event: self._counter(f"topfive_cache_{event}", text)
+            for event, text in CACHE_EVENTS.items()
+        }
+        # All workers tell of the same memory.
+        self._cache_bytes = self._gauge(
+            "topfive_cache_bytes", "Memory of this machine that answers take.", "livemax"
+        )
+
     def count_request(self, route: str, method: str, status: int, duration_s: float) -> None:
         """Count a request that was answered."""
         self._requests.labels(route, method, str(status)).observe(duration_s)
@@ -204,9 +232,14 @@ class PrometheusMetrics:
     def count_prediction(self, prediction: Prediction) -> None:
         """Count a prediction, where its time went and how sure it was."""
         model = prediction.model
+        if prediction.cache is not CacheStatus.NONE:
+            self._cache_results.labels(prediction.cache.value).inc()
         self._predictions.labels(model.name, model.version).inc()
         if self._has_confidence:
             self._confidence.labels(model.name).observe(prediction.classes[0].confidence)
+        if prediction.cache.is_repeated:
+            # No time went into its stages, and the others' would look shorter by it.
+            return
         self._inference.labels(model.name, model.version).observe(
             prediction.timings.inference_ms / 1000
         )
@@ -235,6 +268,10 @@ class PrometheusMetrics:
         """Count a call that the rate limit could not count."""
         self._store_errors.inc()
 
+    def count_cache_event(self, event: str, count: int = 1) -> None:
+        """Count what happened to the cache, by one of CACHE_EVENTS."""
+        self._cache_events[event].inc(count)
+
     def set_gauges(self, gauges: Gauges) -> None:
         """Say how this worker stands now."""
         self._in_flight.set(gauges.in_flight)
@@ -242,6 +279,7 @@ class PrometheusMetrics:
         self._decoded.set(gauges.decoded_bytes)
         self._degraded.set(gauges.is_degraded)
         self._memory.labels(str(os.getpid())).set(gauges.memory_bytes)
+        self._cache_bytes.set(gauges.cache_bytes)
 
     def render(self, accept: str, models: ToldModels) -> tuple[bytes, str]:
         """Write all workers' metrics and this worker's `models`; returns text and content type."""

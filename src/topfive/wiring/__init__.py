@@ -16,6 +16,7 @@ from topfive.settings import Settings, read_api_key
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
+from topfive.wiring.cache import cache_mistakes, open_cache
 from topfive.wiring.following import follow, open_follower, open_state
 from topfive.wiring.models import (
     desired_model,
@@ -30,6 +31,7 @@ from topfive.wiring.stores import store_mistakes, tell_fetching, watch_store
 
 __all__ = [
     "build_service",
+    "cache_mistakes",
     "choose_sizing",
     "desired_model",
     "further_models",
@@ -70,6 +72,7 @@ def build_service(
     service = Service(registry, limiter, memory, sizing, limits, metrics, access_log)
     routing = open_routing(service, registry, memory, metrics, settings)
     if has_telemetry:
+        service.answer_from(open_cache(settings, access_log))
         _start_together(service, registry, routing, settings, refusal)
         return service
     for recovery in start_models(registry, settings, routing.routes, refusal):
@@ -104,8 +107,8 @@ def _open_metrics(settings: Settings) -> Metrics:
 
 
 def refuse_mistakes(settings: Settings) -> None:
-    """Raise SettingsError with all that is wrong with the model and that waiting cannot heal."""
-    problems = model_mistakes(settings)
+    """Raise SettingsError with what is wrong with model and cache and that waiting cannot heal."""
+    problems = model_mistakes(settings) + cache_mistakes(settings)
     if problems:
         raise SettingsError(list_problems(problems))
 

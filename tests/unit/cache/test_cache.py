@@ -13,7 +13,8 @@ from topfive.cache.answers import answer_key
 from topfive.cache.cache import Cache, NoCache
 from topfive.cache.flights import Flight
 from topfive.cache.guarded import CacheEvents, GuardedStore
-from topfive.cache.shared_memory import LEAST_BYTES, SharedMemoryStore
+from topfive.cache.limits import LEAST_BYTES
+from topfive.cache.shared_memory import SharedMemoryStore
 from topfive.errors import ClientDisconnected, DeadlineExceeded, InvalidImage, Overloaded
 from topfive.predictions import CacheStatus, CacheUse
 

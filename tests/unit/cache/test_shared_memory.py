@@ -12,7 +12,8 @@ import pytest
 
 from tests.unit.cache.children import call_child, start_child
 from topfive.cache import shared_memory
-from topfive.cache.shared_memory import LEAST_BYTES, SharedMemoryStore
+from topfive.cache.limits import LEAST_BYTES
+from topfive.cache.shared_memory import SharedMemoryStore
 
 WITHIN_S = 30
 

@@ -48,6 +48,17 @@ def test_workers_and_slots_suit_the_machine(cpus, quota, memory_gib, workers, sl
     assert found.threads == 2 * slots + 22
 
 
+def test_a_cache_takes_its_memory_from_all_workers():
+    """What is left is shared out as if the machine had so much less, and it is told."""
+    with_cache = plan_sizing(_machine(2, 4 * GIB), SizingOptions(cache_bytes=GIB // 2))
+    without = plan_sizing(_machine(2, 4 * GIB - int(GIB / 2 / MEMORY_SHARE)), FREE)
+    assert (with_cache.workers, with_cache.upload_bytes) == (without.workers, without.upload_bytes)
+    assert abs(with_cache.decoding_bytes - without.decoding_bytes) < 10
+    assert "512 MB of it for the cache" in with_cache.reason
+    small = plan_sizing(_machine(2, 2 * GIB), SizingOptions(cache_bytes=GIB // 2))
+    assert small.workers == 1
+
+
 @given(
     st.integers(1, 256),
     st.one_of(st.none(), st.floats(0.01, 300)),

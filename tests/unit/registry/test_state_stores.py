@@ -140,7 +140,9 @@ def test_a_folder_that_cannot_be_is_told(tmp_path):
 
 def test_a_redis_that_is_away_is_told_without_its_password():
     """What its library says may hold the address with the password."""
-    store = RedisState(open_state_redis(f"redis://:secret@127.0.0.1:{free_port()}"), "topfive:state")
+    store = RedisState(
+        open_state_redis(f"redis://:secret@127.0.0.1:{free_port()}"), "topfive:state"
+    )
     for call in (store.read, lambda: store.change(count, DesiredState())):
         with pytest.raises(StateUnavailable) as caught:
             call()
