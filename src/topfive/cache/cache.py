@@ -34,11 +34,17 @@ class Caching(Protocol):
     is_on: bool
 
     def lookup(
-        self, picture: bytes, question: Question, use: CacheUse, until_s: float
+        self,
+        picture: bytes,
+        question: Question,
+        use: CacheUse,
+        until_s: float,
+        *,
+        joins: bool = True,
     ) -> AbstractContextManager[Lookup]:
         """Look for an answer; where another works on it, wait until the clock says `until_s`.
 
-        Raises DeadlineExceeded, and what the other found wrong with the picture.
+        With `joins` false it is not waited for, and nobody waits for what is found here. Raises DeadlineExceeded, and what the other found wrong with the picture.
         """
         ...
 
@@ -57,7 +63,13 @@ class NoCache:
     is_on = False
 
     def lookup(
-        self, _picture: bytes, _question: Question, _use: CacheUse, _until_s: float
+        self,
+        _picture: bytes,
+        _question: Question,
+        _use: CacheUse,
+        _until_s: float,
+        *,
+        joins: bool = True,  # noqa: ARG002 - as the cache has it
     ) -> AbstractContextManager[Lookup]:
         """Find nothing."""
         return nullcontext(Lookup(None, CacheStatus.NONE))
@@ -81,12 +93,19 @@ class Cache:
 
     @contextmanager
     def lookup(
-        self, picture: bytes, question: Question, use: CacheUse, until_s: float
+        self,
+        picture: bytes,
+        question: Question,
+        use: CacheUse,
+        until_s: float,
+        *,
+        joins: bool = True,
     ) -> Iterator[Lookup]:
         """Look for an answer; where another works on it, wait until the clock says `until_s`.
 
-        Whoever finds no answer finds it within the block, and others wait for that. Raises
-        DeadlineExceeded, and what the other found wrong with the picture.
+        Whoever finds no answer finds it within the block, and others wait for that; with `joins`
+        false they do not, nor does this one. Raises DeadlineExceeded, and what the other found
+        wrong with the picture.
         """
         if use is CacheUse.NONE:
             yield Lookup(None, CacheStatus.BYPASSED)
@@ -98,6 +117,9 @@ class Cache:
         found = self._find(key)
         if found is not None:
             yield Lookup(found, CacheStatus.HIT)
+            return
+        if not joins:
+            yield Lookup(None, CacheStatus.MISS, lambda answer: self._put(key, answer))
             return
         with self._flown(key, until_s) as lookup:
             yield lookup

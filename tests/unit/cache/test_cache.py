@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Semaphore
 
@@ -172,6 +173,18 @@ def test_who_waits_takes_over_from_one_who_gives_up(failure, asking, waiting):
         statuses = [one.result()[1] for one in others]
     assert statuses.count(CacheStatus.STORED) == 1
     assert asking.found == 2
+
+
+def test_who_joins_nobody_waits_for_nobody(asking):
+    """And nobody waits for that one: each finds the answer, and it is kept."""
+    until_s = time.monotonic() + 10
+    look = partial(asking.cache.lookup, PICTURE, QUESTION, CacheUse.ALLOWED, until_s, joins=False)
+    with look() as first, look() as second:
+        assert first.answer is second.answer is None
+        assert asking.status() is CacheStatus.STORED
+        assert first.keep(answer()) is second.keep(answer()) is CacheStatus.STORED
+    with look() as third:
+        assert third.status is CacheStatus.HIT
 
 
 def test_nobody_waits_longer_than_asked(asking):
