@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.functional.start import refused_start
-from tests.live_server import Answer, LiveServer, run_server
-from tests.pictures import jpeg, png
+from tests.live_server import Answer, LiveServer, form_of, run_server
+from tests.pictures import encode, jpeg, png
 from tests.redis_server import free_port, run_redis
 from topfive.cache.limits import LEAST_BYTES
 
@@ -20,6 +21,7 @@ HIT = "topfive; hit"
 STORED = "topfive; fwd=uri-miss; stored"
 NOT_STORED = "topfive; fwd=uri-miss"
 COLLAPSED = "topfive; fwd=uri-miss; collapsed"
+NO_STORE = {"Cache-Control": "no-store"}
 CACHE = {"cache_bytes": str(LEAST_BYTES)}
 
 
@@ -58,6 +60,15 @@ def metric(server: LiveServer, name: str) -> float:
     """Read a metric of all workers."""
     lines = server.get("/metrics").body.decode().splitlines()
     return float(next(line.split()[-1] for line in lines if line.startswith(f"{name} ")))
+
+
+def logged(server: LiveServer, event: str, count: int = 1) -> int:
+    """Wait until an event was logged so often, and tell how often it was; lines come late."""
+    end_s = time.monotonic() + 30
+    while len(server.events(event)) < count:
+        assert time.monotonic() < end_s, event
+        time.sleep(0.02)
+    return len(server.events(event))
 
 
 def test_the_second_upload_is_answered_from_the_cache(server: LiveServer) -> None:
@@ -107,6 +118,45 @@ def test_of_a_hundred_at_once_one_is_classified(server: LiveServer) -> None:
     assert after - before == 1
 
 
+def test_pictures_of_a_batch_are_answered_from_the_cache(server: LiveServer) -> None:
+    """And are kept there; what is asked of a batch holds for all of its pictures."""
+    pictures = [picture(20), picture(21), picture(22)]
+    body, content_type = form_of(
+        *((f'name="files"; filename="{number}.jpg"', one) for number, one in enumerate(pictures))
+    )
+    alone = server.upload(pictures[1])
+    anew = [True] * 3
+    for headers, classified in (({}, [True, False, True]), ({}, [False] * 3), (NO_STORE, anew)):
+        answer = server.request(
+            "POST", "/predict/batch", body, {"Content-Type": content_type, **headers}
+        )
+        results = answer.json["results"]
+        assert [one["timing_ms"]["inference"] > 0 for one in results] == classified
+        assert results[1]["predictions"] == alone.json["predictions"]
+    assert [status_of(server.upload(one)) for one in pictures] == [HIT] * 3
+
+
+def test_a_hit_is_answered_while_every_slot_is_taken(tiny_folder: Path, tmp_path: Path) -> None:
+    """Others are told `overloaded`, and what is under way goes on."""
+    known = jpeg()
+    slow = [encode(Image.new("RGB", (90, 90 + one), "white"), "PNG") for one in range(2)]
+    with run_server(
+        tmp_path, module="tests.functional.waiting_server", model=str(tiny_folder), slots="1",
+        queue="1", **CACHE,
+    ) as server, ThreadPoolExecutor(2) as pool:  # fmt: skip
+        assert status_of(server.upload(known)) == STORED
+        waiting = [pool.submit(server.upload, one) for one in slow]
+        try:
+            end_s = time.monotonic() + 30
+            while server.upload(picture(1)).status != 503:
+                assert time.monotonic() < end_s
+            assert [status_of(server.upload(known)) for _ in range(5)] == [HIT] * 5
+            assert server.upload(picture(2)).code == "overloaded"
+        finally:
+            (tmp_path / "go").touch()
+        assert [status_of(one.result()) for one in waiting] == [STORED] * 2
+
+
 def test_a_wrong_picture_is_told_each_time(server: LiveServer) -> None:
     """A failure is not kept."""
     broken = picture(4)[:300]
@@ -117,7 +167,7 @@ def test_what_the_cache_did_is_logged_and_counted(server: LiveServer) -> None:
     """One line a request; of a picture, nothing but what is in it without a cache."""
     server.upload(picture(5))
     server.upload(picture(5))
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 30
     while {"stored", "hit"} - {line.get("cache") for line in server.events("request")}:
         assert time.monotonic() < end_s
         time.sleep(0.02)
@@ -141,7 +191,8 @@ def test_without_a_cache_nothing_is_said_of_it(tiny_folder: Path, tmp_path: Path
         answers = [server.upload(picture(1)) for _ in range(2)]
         assert [status_of(one) for one in answers] == [None, None]
         assert all(one.json["timing_ms"]["inference"] > 0 for one in answers)
-        assert "cache" not in server.events("request")[-1]
+        logged(server, "request", 2)
+        assert not [line for line in server.events("request") if "cache" in line]
 
 
 def test_another_model_never_answers_from_what_was_kept(tiny_folder: Path, tmp_path: Path) -> None:
@@ -178,7 +229,7 @@ def test_machines_share_answers(tiny_folder: Path, tmp_path: Path) -> None:
         redis.terminate()
         redis.wait()
         assert {status_of(two.upload(picture(1))) for _ in range(3)} == {NOT_STORED}
-        assert len(two.events("cache_down")) == 1
+        assert logged(two, "cache_down") == 1
 
 
 def test_a_store_that_is_away_is_told_once_and_without_its_password(
@@ -190,7 +241,7 @@ def test_a_store_that_is_away_is_told_once_and_without_its_password(
         tmp_path, model=str(tiny_folder), cache_url=f"redis://:secret-word@127.0.0.1:{port}"
     ) as server:
         assert [status_of(server.upload(picture(1))) for _ in range(3)] == [NOT_STORED] * 3
-        assert len(server.events("cache_down")) == 1
+        assert logged(server, "cache_down") == 1
         assert "secret-word" not in "".join(server.lines)
         assert metric(server, "topfive_cache_errors_total") > 0
 
@@ -215,7 +266,7 @@ def test_a_poisoned_entry_is_dropped_and_counted(tiny_folder: Path, tmp_path: Pa
             answer = server.upload(picture(1))
             assert (status_of(answer), found_in(answer)) == (STORED, right)
         assert metric(server, "topfive_cache_broken_entries_total") >= 4
-        assert len(server.events("cache_entry_dropped")) >= 4
+        assert logged(server, "cache_entry_dropped", 4) >= 4
 
 
 @pytest.mark.parametrize(

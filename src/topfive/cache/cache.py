@@ -44,7 +44,8 @@ class Caching(Protocol):
     ) -> AbstractContextManager[Lookup]:
         """Look for an answer; where another works on it, wait until the clock says `until_s`.
 
-        With `joins` false it is not waited for, and nobody waits for what is found here. Raises DeadlineExceeded, and what the other found wrong with the picture.
+        With `joins` false it is not waited for, and nobody waits for what is found here. Raises
+        DeadlineExceeded, and what the other found wrong with the picture.
         """
         ...
 

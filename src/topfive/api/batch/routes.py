@@ -11,9 +11,15 @@ from topfive.api.batch.answers import JSON_TYPE, LINES_TYPE, BatchAnswer, UntilB
 from topfive.api.batch.contents import BatchLimits
 from topfive.api.batch.reading import Arrival, ArrivingBatch, Picture, open_batch
 from topfive.api.batch.schemas import BatchOut
+from topfive.api.caching import with_caching
 from topfive.api.errors import ANY_ROUTE, problem_responses
 from topfive.api.fields import read_fields
-from topfive.api.openapi import ROUTE_KEY_PARAMETER, batch_body, query_parameters
+from topfive.api.openapi import (
+    CACHE_CONTROL_PARAMETER,
+    ROUTE_KEY_PARAMETER,
+    batch_body,
+    query_parameters,
+)
 from topfive.api.predict import PREDICTION_CODES
 from topfive.api.quota import charge_further
 from topfive.api.request import current_record, current_service, current_settings
@@ -48,7 +54,11 @@ _CODE_SAMPLES = [
     operation_id="predict_batch",
     responses={200: BatchOut, **problem_responses(*_CODES)},
     openapi_extensions={
-        "parameters": [*query_parameters(PredictFields), ROUTE_KEY_PARAMETER],
+        "parameters": [
+            *query_parameters(PredictFields),
+            ROUTE_KEY_PARAMETER,
+            CACHE_CONTROL_PARAMETER,
+        ],
         "requestBody": batch_body(PredictFields),
         "x-codeSamples": _CODE_SAMPLES,
     },
@@ -79,7 +89,8 @@ def _read_head(incoming: Request) -> tuple[ArrivingBatch, PredictionOptions]:
     if fields:
         asked = read_fields(PredictFields, (*given, *fields))
     # Without a key of the caller's, those of one request still get the same version.
-    return arriving, asked.options(route_key() or current_record().request_id)
+    options = asked.options(route_key() or current_record().request_id)
+    return arriving, with_caching(options, incoming)
 
 
 def charge_each(pictures: Iterator[Arrival]) -> Iterator[Arrival]:
