@@ -553,9 +553,9 @@ class Settings(BaseModel):
         """The origins whose pages may call the API."""
         return tuple(_split(self.cors_origins))
 
-    def engine_options(self, slots: int) -> EngineOptions:
-        """Which engine to use, for `slots` inferences at once."""
-        return EngineOptions(self.engine, self.precision, slots)
+    def engine_options(self, slots: int, batch_slots: int = 1) -> EngineOptions:
+        """Which engine to use, for `slots` inferences at once, and `batch_slots` of a batch."""
+        return EngineOptions(self.engine, self.precision, slots, batch_slots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from topfive.engines import (
     EngineOptions,
     EngineSource,
     RefusedEngine,
+    add_spare_graph,
     engine_candidates,
     open_engine,
 )
@@ -188,13 +189,18 @@ def load_classifier(
     refused: list[RefusedEngine] = []
     for candidate in engine_candidates(options, cpu_flags):
         try:
-            return _open_checked(bundle, candidate, options.slots, limits, tuple(refused))
+            classifier = _open_checked(bundle, candidate, options.slots, limits, tuple(refused))
         except EngineRefused as refusal:
             refused.append(
                 RefusedEngine(
                     candidate.engine, candidate.precision, refusal.public, detail=str(refusal)
                 )
             )
+        else:
+            classifier.engine = add_spare_graph(
+                classifier.engine, engine_source(bundle), candidate, options
+            )
+            return classifier
     reasons = dict.fromkeys(one.reason for one in refused)
     raise EngineRefused(" ".join(one.detail for one in refused), public=" ".join(reasons))
 

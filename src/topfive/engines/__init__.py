@@ -1,6 +1,6 @@
 """Run a model on pixels: one small contract, one module per library behind it."""
 
-from topfive.engines.choice import engine_candidates, open_engine
+from topfive.engines.choice import add_spare_graph, engine_candidates, open_engine
 from topfive.engines.contract import (
     Engine,
     EngineCandidate,
@@ -15,6 +15,7 @@ __all__ = [
     "EngineOptions",
     "EngineSource",
     "RefusedEngine",
+    "add_spare_graph",
     "engine_candidates",
     "open_engine",
 ]

@@ -1,9 +1,11 @@
 """Which engine and precision suit this machine, in the order worth trying."""
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from topfive.engines.contract import Engine, EngineCandidate, EngineOptions, EngineSource
+from topfive.engines.spare_graph import SpareGraph
 from topfive.errors import EngineRefused
 
 _NATIVE_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
@@ -39,6 +41,20 @@ def open_engine(source: EngineSource, candidate: EngineCandidate, slots: int) ->
     from topfive.engines.openvino_engine import open_openvino_engine  # noqa: PLC0415
 
     return open_openvino_engine(source, candidate.precision, slots)
+
+
+def add_spare_graph(
+    engine: Engine, source: EngineSource, candidate: EngineCandidate, options: EngineOptions
+) -> Engine:
+    """Let an engine run `batch_slots` inferences at once, where its slots are fewer.
+
+    On torch as many run at once as threads ask.
+    """
+    further = options.batch_slots - options.slots
+    if candidate.engine == "torch" or further < 1:
+        return engine
+    # The precision that it has: whether the graph agrees in it with the reference was found out.
+    return SpareGraph(engine, options.slots, partial(open_engine, source, candidate, further))
 
 
 def _openvino_candidates(

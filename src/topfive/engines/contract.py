@@ -28,11 +28,15 @@ class EngineSource:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Which engine and precision to use (`auto` chooses), and how many inferences run at once."""
+    """Which engine and precision to use (`auto` chooses), and how many inferences run at once.
+
+    `batch_slots` may run at once where a batch has the CPUs for itself.
+    """
 
     engine: str = "auto"
     precision: str = "auto"
     slots: int = 1
+    batch_slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)

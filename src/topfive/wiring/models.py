@@ -93,7 +93,9 @@ def memory_problems(settings: Settings, sizing: Sizing) -> list[str]:
 def open_registry(settings: Settings, sizing: Sizing) -> Registry:
     """Open the registry of a worker; nothing is loaded yet."""
     options = LoadOptions(
-        settings.engine_options(sizing.slots), settings.image_limits, probe_machine().cpu_flags
+        settings.engine_options(sizing.slots, sizing.batch_slots),
+        settings.image_limits,
+        probe_machine().cpu_flags,
     )
     named = (desired_model(settings), *further_models(settings))
     folders = [Path(one.model) for one in named if one.is_directory]

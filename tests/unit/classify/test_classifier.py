@@ -1,6 +1,7 @@
 """One bundle in one engine: its answers, and the golden check before it serves."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -180,6 +181,19 @@ def test_every_candidates_refusal_is_told(copied):
         _load(copied, EngineOptions("openvino"), frozenset({"avx512_bf16"}))
     # On a CPU without bf16 both are computed, and called, f32.
     assert str(refusal.value).count("disagrees with the reference") == 2
+
+
+def test_a_batch_gets_the_same_logits_beside_another(tiny_bundle):
+    """With more at once than slots the graph is there once more, and computes the same."""
+    options = EngineOptions("openvino", "f32", slots=1, batch_slots=3)
+    loaded = load_classifier(tiny_bundle, options, LIMITS, NO_FLAGS)
+    side = loaded.side
+    pixels = np.random.default_rng(0).integers(0, 255, (1, side, side, 3), np.uint8)
+    alone = loaded.engine.infer(pixels)
+    with ThreadPoolExecutor(6) as pool:
+        beside = list(pool.map(loaded.engine.infer, [pixels] * 300))
+    assert all(np.allclose(one, alone, atol=1e-5) for one in beside)
+    loaded.close()
 
 
 class _Opened:
