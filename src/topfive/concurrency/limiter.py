@@ -16,7 +16,7 @@ _DRAIN_WINDOW = 64
 _MAX_RETRY_AFTER_S = 60
 # Most pictures take a hundredth of this, the slowest on a slow core twice as long.
 LONG_WORK_S = 1.0
-# Time alone can bring a turn, and those who wait look so often whether it has.
+# Time alone can bring a batch its turn, and those who wait look so often whether it has.
 _LOOK_EVERY_S = 0.1
 # Threads that work on batches have a low priority: beside single pictures each takes longer.
 _BATCH_PATIENCE = 4
@@ -155,7 +155,7 @@ class ConcurrencyLimiter:
                 return
             turn = Event()
             self._waiting.append(turn)
-        if not self._wait(turn, deadline, self._hand_out, is_timed=self._spare > 0):
+        if not self._wait(turn, deadline, self._hand_out, self._next_long_s):
             self._give_up(turn)
             raise DeadlineExceeded("The answer was not ready in time. Try again later.")
 
@@ -164,17 +164,20 @@ class ConcurrencyLimiter:
         with self._lock:
             self._batches_waiting.append(turn)
             self._hand_out_batches()
-        if not self._wait(turn, deadline, self._hand_out_batches, is_timed=True):
+        if not self._wait(turn, deadline, self._hand_out_batches, lambda: _LOOK_EVERY_S):
             self._give_up_batch(turn)
             raise DeadlineExceeded("The answer was not ready in time. Try again later.")
 
     def _wait(
-        self, turn: Event, deadline: Deadline, hand_out: Callable[[], None], *, is_timed: bool
+        self,
+        turn: Event,
+        deadline: Deadline,
+        hand_out: Callable[[], None],
+        next_look_s: Callable[[], float],
     ) -> bool:
-        """Wait for a turn; returns whether it came in time."""
-        look_every_s = _LOOK_EVERY_S if is_timed else math.inf
+        """Wait for a turn, and look whether time has brought one; returns whether it came."""
         while (left_s := deadline.remaining_s) > 0:
-            if turn.wait(min(left_s, look_every_s)):
+            if turn.wait(min(left_s, next_look_s())):
                 return deadline.remaining_s > 0
             with self._lock:
                 hand_out()
@@ -213,11 +216,15 @@ class ConcurrencyLimiter:
     def _may_work(self) -> bool:
         if self._working < self._slots:
             return True
-        if not self._spare:
-            return False
         now_s = monotonic()
         long = sum(now_s - run.began_s >= LONG_WORK_S for run in tuple(self._runs))
         return self._working < self._slots + min(long, self._spare)
+
+    def _next_long_s(self) -> float:
+        """Tell in how many seconds a piece of work will have taken long, or another may have."""
+        now_s = monotonic()
+        left_s = (run.began_s + LONG_WORK_S - now_s for run in tuple(self._runs))
+        return min((one for one in left_s if one > 0), default=LONG_WORK_S)
 
     def _hand_out(self) -> None:
         """Give permits to those who wait longest, so that nobody overtakes."""
