@@ -185,8 +185,9 @@ class ConcurrencyLimiter:
 
     def _leave(self) -> None:
         with self._lock:
-            self._finished_at_s.append(monotonic())
-            self._turns.single_finished()
+            now_s = monotonic()
+            self._finished_at_s.append(now_s)
+            self._turns.single_finished(now_s)
             self._working -= 1
             self._hand_out()
             if self._batches_waiting:

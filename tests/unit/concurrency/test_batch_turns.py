@@ -5,7 +5,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from topfive.concurrency.batch_turns import LONGEST_WAIT_S, SINGLES_PER_TURN, BatchTurns
+from topfive.concurrency.batch_turns import (
+    CALM_AFTER_S,
+    LONGEST_WAIT_S,
+    SINGLES_PER_TURN,
+    BatchTurns,
+)
 
 
 def turns_after(most: int, most_beside: int, started: int, singles: int) -> BatchTurns:
@@ -14,7 +19,7 @@ def turns_after(most: int, most_beside: int, started: int, singles: int) -> Batc
     for _ in range(started):
         turns.start(10.0)
     for _ in range(singles):
-        turns.single_finished()
+        turns.single_finished(10.0)
     return turns
 
 
@@ -23,6 +28,9 @@ def turns_after(most: int, most_beside: int, started: int, singles: int) -> Batc
     [
         ("alone a batch uses every slot", 1, 3, 0, False, 10.0, True),
         ("and no more", 1, 4, 0, False, 99.0, False),
+        ("just after a single one another may follow", 1, 1, 9, False, 10.0, False),
+        ("so one of a batch may start", 1, 0, 9, False, 10.0, True),
+        ("and more once none has followed", 1, 1, 9, False, 10.0 + 2 * CALM_AFTER_S, True),
         ("the first picture need not wait", 1, 0, 0, True, 10.0, True),
         ("beside single ones the next one waits", 2, 1, SINGLES_PER_TURN - 1, True, 10.9, False),
         ("until so many have finished", 2, 1, SINGLES_PER_TURN, True, 10.0, True),
@@ -69,7 +77,7 @@ class Turns(RuleBasedStateMachine):
     def finish_singles(self, count: int) -> None:
         """Single pictures finish."""
         for _ in range(count):
-            self.turns.single_finished()
+            self.turns.single_finished(self.now_s)
         self.singles_since += count
 
     @rule()
@@ -79,7 +87,7 @@ class Turns(RuleBasedStateMachine):
             self.turns.finish()
             self.working -= 1
 
-    @rule(passed_s=st.sampled_from([0.0, 0.3, 1.0]))
+    @rule(passed_s=st.sampled_from([0.0, 0.01, 0.3, 1.0]))
     def let_time_pass(self, passed_s: float) -> None:
         """Time passes."""
         self.now_s += passed_s
