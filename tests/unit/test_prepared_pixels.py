@@ -11,6 +11,7 @@ from topfive.errors import (
     DeadlineExceeded,
     InvalidParameter,
     ModelNotFound,
+    Overloaded,
     ShuttingDown,
 )
 from topfive.images.decode import decode
@@ -75,6 +76,12 @@ def test_another_size_is_told(service: Service, shape: tuple[int, ...]) -> None:
     """The failure says what the model takes, and what came."""
     with pytest.raises(InvalidParameter, match="takes pictures of 64 x 64 x 3, not"):
         service.predict_tensor(np.zeros(shape, np.uint8), later())
+
+
+def test_pixels_are_not_in_the_cache(service: Service) -> None:
+    """Where only the cache may answer they are told that there is no queue slot."""
+    with pytest.raises(Overloaded):
+        service.predict_tensor(PIXELS, later(), PredictionOptions(only_cached=True))
 
 
 def test_nothing_is_begun_for_who_has_gone_or_waited_too_long(service: Service) -> None:

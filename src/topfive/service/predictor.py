@@ -131,8 +131,10 @@ class Predictor:
 
         Each waits for a turn of its own, so that several keep nobody else waiting for longer than
         one does. Raises InvalidParameter where the model takes another side, and what `predict`
-        raises.
+        raises. What they show is not kept in the cache.
         """
+        if options.only_cached:
+            raise self._limiter.overloaded()
         with (
             self.routing.lease(options.model, options.version, options.route_key) as leased,
             self._limiter.queue_slot(),

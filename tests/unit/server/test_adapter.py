@@ -13,9 +13,10 @@ from werkzeug.wrappers import Request as WsgiRequest
 from topfive.images.limits import ImageLimits
 from topfive.machine.sizing import Sizing
 from topfive.route_table import STANDARD_TABLE, Work
-from topfive.server.adapter import GunicornHttp, scheduler_limits
+from topfive.server.adapter import GunicornHttp
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Outcome
+from topfive.server.limits import scheduler_limits
 from topfive.service import ServiceLimits
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -2,7 +2,7 @@
 
 Gunicorn documents its settings, its hooks, `BaseApplication` and `Logger`. All else that is named
 below is not promised by it. Where a test fails after an upgrade, its name says what has moved, and
-`topfive/server/adapter.py` is the one module to change.
+`topfive/server/adapter` is the one package to change.
 """
 
 import ast
@@ -35,11 +35,14 @@ from gunicorn.workers.base import Worker as GunicornWorker
 import topfive
 from topfive.machine.sizing import Sizing
 from topfive.server import TopfiveServer, gunicorn_options
-from topfive.server.adapter import Arbiter, BodyReader, Worker
+from topfive.server.adapter import Arbiter, Worker
+from topfive.server.adapter.bodies import BodyReader
 from topfive.settings import parse_settings
 
 SOURCE = Path(topfive.__file__).parent
-ADAPTER = ast.parse((SOURCE / "server" / "adapter.py").read_text())
+ADAPTER = ast.parse(
+    "\n".join(one.read_text() for one in sorted((SOURCE / "server" / "adapter").glob("*.py")))
+)
 SERVER = ast.parse((SOURCE / "server" / "__init__.py").read_text())
 
 IMPORTED = {
@@ -147,9 +150,10 @@ def test_these_are_all_imports() -> None:
             else:
                 continue
             if used := {one for one in names if one.partition(".")[0] == "gunicorn"}:
-                found.setdefault(str(path.relative_to(SOURCE)), set()).update(used)
+                where = path.parent if path.parent.name == "adapter" else path
+                found.setdefault(str(where.relative_to(SOURCE)), set()).update(used)
     documented = {"gunicorn.app.base.BaseApplication", "gunicorn.glogging.Logger"}
-    assert found == {"server/adapter.py": IMPORTED, "server/__init__.py": documented}
+    assert found == {"server/adapter": IMPORTED, "server/__init__.py": documented}
 
 
 @pytest.mark.parametrize("which", BASES)

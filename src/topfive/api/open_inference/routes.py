@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from topfive import __version__
 from topfive.api.auth import route_key
+from topfive.api.caching import with_caching
 from topfive.api.errors import ANY_ROUTE_MESSAGE, message_responses
 from topfive.api.fields import read_members
 from topfive.api.open_inference.answers import choose_outputs, write_answer
@@ -158,8 +159,9 @@ def _predict(asked: InferRequest, fields: PredictFields) -> tuple[Prediction, ..
     pixels = read_pixels(asked, tensor)
     charge_further(len(pixels) - 1)
     record = current_record()
+    options = with_caching(fields.options(route_key()), request)
     record.predictions = current_service().predict_tensor(
-        pixels, record.deadline, fields.options(route_key()), client_has_gone
+        pixels, record.deadline, options, client_has_gone
     )
     return record.predictions
 
