@@ -11,6 +11,7 @@ _EXPOSED = (
     "Server-Timing",
     "X-Topfive-Degraded",
     CACHE_STATUS_HEADER,
+    "X-Topfive-Model",
     "Retry-After",
     "traceparent",
     "RateLimit-Limit",

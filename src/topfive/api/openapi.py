@@ -9,7 +9,7 @@ from topfive.api.auth import ROUTE_KEY_HEADER
 from topfive.api.examples import ANSWERS, LINES
 from topfive.api.fields import declared_fields
 from topfive.images.sniff import FORMATS
-from topfive.route_table import RouteTable
+from topfive.route_table import Route, RouteTable, Work
 
 Spec = dict[str, Any]
 
@@ -79,6 +79,9 @@ _HEADERS: dict[str, dict[str, str]] = {
     "401": {"WWW-Authenticate": "`Bearer`."},
     "429": {**_QUOTA, **_RETRY},
     "503": _RETRY,
+}
+_BATCH_HEADERS = _HEADERS | {
+    "200": {"X-Topfive-Model": "What classified the pictures, as `NAME@VERSION`."} | _HEADERS["200"]
 }
 
 
@@ -201,7 +204,7 @@ def finish_document(document: Spec, routes: RouteTable) -> Spec:
         route = routes.named(method, path)
         if route is not None and route.scope:
             operation["security"] = _SECURITY
-        headers = _HEADERS if route is not None and route.pictures else {}
+        headers = _headers_of(route)
         operation["responses"] = dict(sorted(operation["responses"].items()))
         for status, response in operation["responses"].items():
             _finish_response(response, (operation["operationId"], status), headers.get(status, {}))
@@ -210,6 +213,13 @@ def finish_document(document: Spec, routes: RouteTable) -> Spec:
         for name, one in schema.get("properties", {}).items():
             schema["properties"][name] = _bare(one)
     return document
+
+
+def _headers_of(route: Route | None) -> dict[str, dict[str, str]]:
+    """Tell the headers of an operation's answers, by their status."""
+    if route is None or not route.pictures:
+        return {}
+    return _BATCH_HEADERS if route.work is Work.BATCH else _HEADERS
 
 
 def _finish_response(response: Spec, where: tuple[str, str], headers: dict[str, str]) -> None:

@@ -14,6 +14,8 @@ from topfive.predictions import Prediction, PredictionOptions, Timings
 # Where the failures are described; each has its code as an anchor there.
 DOCS_PATH = "/docs/errors"
 DEGRADED_HEADER = "X-Topfive-Degraded"
+# On batches, whose lines do not name it.
+MODEL_HEADER = "X-Topfive-Model"
 
 
 class Shape(BaseModel):

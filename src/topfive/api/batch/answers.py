@@ -8,7 +8,7 @@ from flask import Response, stream_with_context
 from topfive.api.batch.reading import Arrival
 from topfive.api.batch.schemas import result_out
 from topfive.api.request import RequestRecord
-from topfive.api.schemas import DEGRADED_HEADER, server_timing
+from topfive.api.schemas import DEGRADED_HEADER, MODEL_HEADER, server_timing
 from topfive.errors import ClientDisconnected, Failure, InternalError
 from topfive.predictions import Prediction, Timings
 from topfive.service import Batch
@@ -71,7 +71,9 @@ class BatchAnswer:
         return Response(lines, mimetype=LINES_TYPE, headers=self._headers() | _UNBUFFERED)
 
     def _headers(self) -> dict[str, str]:
-        return {DEGRADED_HEADER: "true"} if self._batch.is_degraded else {}
+        model = self._batch.model
+        told = {MODEL_HEADER: f"{model.name}@{model.version}"}
+        return told | ({DEGRADED_HEADER: "true"} if self._batch.is_degraded else {})
 
     def _write(self) -> Iterator[bytes]:
         for index, result in enumerate(self._results):

@@ -137,6 +137,7 @@ def test_lines_hold_the_same_results(client: FlaskClient) -> None:
     answer = send(client, png(), b"", jpeg(), headers=LINES)
     assert answer.mimetype == "application/x-ndjson"
     assert answer.headers["X-Accel-Buffering"] == "no"
+    assert answer.headers["X-Topfive-Model"] == "digits@1"
     found = lines(answer)
     whole = send(client, png(), b"", jpeg()).json["results"]
     for one in (*found, *whole):
