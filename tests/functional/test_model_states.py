@@ -84,6 +84,9 @@ def test_fallback_serves_until_the_official_model_is_there(
         assert answer.json["model"]["name"] == "digits"
         assert answer.json["degraded"] is True
         assert answer.headers["X-Topfive-Degraded"] == "true"
+        batch = server.upload_batch(jpeg())
+        assert batch.json["degraded"] is True
+        assert batch.headers["X-Topfive-Degraded"] == "true"
         refused = server.upload(jpeg(), "/predict?model=mobilenet_v2")
         assert (refused.status, refused.code) == (503, "model_unavailable")
         (tmp_path / "models" / "mobilenet_v2").mkdir(parents=True)

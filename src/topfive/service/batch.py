@@ -30,7 +30,7 @@ Result = Prediction | Failure
 class BatchOptions:
     """How batches are worked on: by how many threads, and how long one picture may wait.
 
-    No more than `most_bytes` of one batch's pictures are in memory, or one picture.
+    While a batch's pictures in memory have `most_bytes`, no further one is read.
     """
 
     threads: int

@@ -33,8 +33,6 @@ from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
 
 # The slowest picture takes two seconds on a slow core; one at work for longer is stuck.
 STALLED_AFTER_S = 4.0
-# Of the largest that are accepted, so many of a batch are in memory; of smaller ones more.
-_PICTURES_IN_MEMORY = 2
 
 
 class Recovering(Protocol):
@@ -66,7 +64,7 @@ class Service:
             BatchOptions(
                 sizing.batch_slots,
                 limits.request_timeout_s,
-                _PICTURES_IN_MEMORY * limits.image.max_bytes,
+                limits.image.max_bytes,
             ),
             lambda: self._is_draining,
         )

@@ -205,6 +205,8 @@ def _span(entry: AccessRecord) -> tuple[str, dict[str, str | int], list[Stage]]:
     }
     if entry.code:
         fields["error.type"] = entry.code
+    if entry.batch:
+        fields["topfive.pictures"] = entry.batch.pictures
     stages = _stages(entry.duration_ms, entry.prediction) if entry.prediction else []
     return f"{entry.method} {entry.route}", fields, stages
 
