@@ -71,7 +71,7 @@ digits: $(VENV)/.developing ## Train the embedded digits model again
 	$(BIN)/python -m topfive.training.demo
 
 lock: $(VENV)/.developing ## Pin all requirements again, after a change in pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra serve pyproject.toml -o requirements.txt
 
 clean: ## Delete what the other targets made, but not the models
 	rm -rf $(VENV) build src/*.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
