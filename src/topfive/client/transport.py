@@ -114,7 +114,9 @@ def _plainly(error: httpx.HTTPError, url: str) -> ClientError:
         return _no_connection(error, url)
     if isinstance(error, httpx.RemoteProtocolError) and not _is_cut_off(error):
         return NotTopfive(f"What answers at {url} does not speak HTTP as topfive does.")
-    return Unreachable(f"The connection to {url} broke before the answer was whole.")
+    return Unreachable(
+        f"The connection to {url} broke before the answer was whole. Is a topfive service there?"
+    )
 
 
 def _no_connection(error: httpx.ConnectError, url: str) -> Unreachable:
