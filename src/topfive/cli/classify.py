@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,17 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from topfive.cli.models.options import UrlType
 from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
 from topfive.concurrency.limiter import Deadline
 from topfive.errors import BundleMissing, Failure
 from topfive.predictions import Prediction, PredictionOptions
 from topfive.service import Service
-from topfive.settings import Settings, read_settings
+from topfive.settings import Settings, read_api_key, read_settings
 from topfive.telemetry.console import printable
 from topfive.telemetry.logs import LogOptions, configure_logs
 from topfive.wiring import build_service, refuse_mistakes
 
 Outcome = Prediction | Failure | OSError
+# The file, what became of it, and the id of the request.
+Told = tuple[Path, Outcome, str]
 # The one word that is not the API's: over HTTP there are no files.
 _UNREADABLE = "unreadable_file"
 
@@ -35,8 +38,12 @@ _UNREADABLE = "unreadable_file"
               help="How many classes to show.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True,
               help="Print one JSON object a line: the API's answer, and its `file`.")  # fmt: skip
-def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
-    """Classify picture files without a server, with the same settings.
+@click.option("--url", type=UrlType(), help="Ask the service at this address.")
+@click.option("--key", help="An API key for that service. [default: TOPFIVE_API_KEY]")
+def classify(
+    pictures: tuple[Path, ...], top_k: int, as_json: bool, url: str | None, key: str | None
+) -> None:
+    """Classify picture files without a server, with the same settings, or at a running service.
 
     Of a folder, all pictures at every depth are classified, in the order of their names; files
     that are not named like a picture are skipped. `-` is one picture on standard input.
@@ -49,17 +56,37 @@ def classify(pictures: tuple[Path, ...], top_k: int, as_json: bool) -> None:
       topfive classify --json photos/ > results.jsonl
       curl -s https://example.org/cat.jpg | topfive classify -
       TOPFIVE_MODEL=digits topfive classify three.png
+      topfive classify --url https://pictures.example.org photos/
     """
-    settings = read_settings()
-    configure_logs(LogOptions("critical", "console"), sys.stderr)
+    found = find_pictures(pictures)
+    if url is None and key is not None:
+        raise click.UsageError("--key is for a service: name it with --url.")
+    told = _classify_here(found, top_k) if url is None else _ask(url, key, found, top_k)
     show = _show_json if as_json else _show_table
     failed = 0
-    with _open_service(settings) as service:
-        for picture in find_pictures(pictures):
-            outcome = picture.error or _classify_file(service, picture, top_k)
+    with closing(told):
+        for path, outcome, request_id in told:
             failed += not isinstance(outcome, Prediction)
-            show(picture.path, outcome)
+            show(path, outcome, request_id)
     sys.exit(1 if failed else 0)
+
+
+def _classify_here(pictures: Iterator[PictureFile], top_k: int) -> Generator[Told, None, None]:
+    settings = read_settings()
+    configure_logs(LogOptions("critical", "console"), sys.stderr)
+    with _open_service(settings) as service:
+        for picture in pictures:
+            outcome = picture.error or _classify_file(service, picture, top_k)
+            yield picture.path, outcome, uuid4().hex
+
+
+def _ask(
+    url: str, key: str | None, pictures: Iterator[PictureFile], top_k: int
+) -> Generator[Told, None, None]:
+    # httpx takes a while to import, and only this wants it.
+    from topfive.cli.remote import classify_remotely  # noqa: PLC0415
+
+    return classify_remotely(url, read_api_key() if key is None else key, pictures, top_k)
 
 
 @contextmanager
@@ -89,16 +116,15 @@ def _classify_file(service: Service, picture: PictureFile, top_k: int) -> Outcom
         return error
 
 
-def _show_json(path: Path, outcome: Outcome) -> None:
-    click.echo(json.dumps({"file": str(path), **_answer(outcome)}))
+def _show_json(path: Path, outcome: Outcome, request_id: str) -> None:
+    click.echo(json.dumps({"file": str(path), **_answer(outcome, request_id)}))
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
+def _answer(outcome: Outcome, request_id: str) -> dict[str, Any]:
     """Make what the API answers; a file that cannot be read never gets as far as that."""
     # With it comes Flask, which takes half a second: no other command is to wait for that.
     from topfive.api.schemas import prediction_out, problem_out  # noqa: PLC0415
 
-    request_id = uuid4().hex
     if isinstance(outcome, Prediction):
         return prediction_out(outcome, request_id).model_dump(mode="json", exclude_none=True)
     if isinstance(outcome, Failure):
@@ -113,7 +139,7 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _show_table(path: Path, outcome: Outcome) -> None:
+def _show_table(path: Path, outcome: Outcome, _request_id: str) -> None:
     name = printable(click.format_filename(path))
     if isinstance(outcome, Failure):
         click.echo(f"{name}: {outcome.detail} ({outcome.code})", err=True)

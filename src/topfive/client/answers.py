@@ -15,7 +15,7 @@ from topfive.client.reading import (
     read_prediction,
     reading_as,
 )
-from topfive.client.results import Health, Limits, Models, Prediction
+from topfive.client.results import BatchHead, Health, Limits, ModelRef, Models, Prediction
 
 # More than any answer of topfive has; a batch's answer is as long for one line.
 _MOST_BYTES = 32 * 1024 * 1024
@@ -94,16 +94,19 @@ def limits_of(answer: Answer) -> Limits:
     return read_limits(_read_good(answer))
 
 
-def check_batch(answer: Answer) -> str:
-    """Check the head of an answer to a batch, and return the request's id.
-
-    Its body is needed only where the status is bad.
-    """
+def batch_head(answer: Answer) -> BatchHead:
+    """Read the head of an answer to a batch; its body is needed only where the status is bad."""
     if answer.status >= 300:
         _read_good(answer)
-    if not answer.headers.get("content-type", "").startswith(_NDJSON):
+    headers = answer.headers
+    if not headers.get("content-type", "").startswith(_NDJSON):
         raise _not_topfive(answer)
-    return answer.headers.get("x-request-id", "")
+    name, _, version = headers.get("x-topfive-model", "").partition("@")
+    return BatchHead(
+        request_id=headers.get("x-request-id", ""),
+        model=ModelRef(name, version) if name and version else None,
+        degraded=headers.get("x-topfive-degraded") == "true",
+    )
 
 
 def load_line(line: bytes) -> Any:

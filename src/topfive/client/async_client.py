@@ -109,7 +109,8 @@ class AsyncClient:
         the request too.
         """
         options = PredictOptions(top_k, model, version, heatmap, route_key)
-        async with aclosing(grouped_async(pictures, await self._known_limits())) as groups:
+        limits, most = await self._known_limits(), options.most_pictures()
+        async with aclosing(grouped_async(pictures, limits, most)) as groups:
             async for group in groups:
                 async with aclosing(self._classify(group, options)) as results:
                     async for result in results:
@@ -144,7 +145,7 @@ class AsyncClient:
         async with self._open(call, run.tries) as response:
             is_good = response.status_code < 300
             body = b"" if is_good else await _collect(response)
-            run.begin_answer(answers.check_batch(self._service.answer(response, body)))
+            run.begin_answer(answers.batch_head(self._service.answer(response, body)))
             splitter = LineSplitter()
             async for piece in response.aiter_raw():
                 for line in splitter.feed(piece):

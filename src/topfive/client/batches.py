@@ -6,8 +6,8 @@ from typing import Any
 from topfive.client.answers import load_line
 from topfive.client.errors import ClientError, NotTopfive, Refused, Unreachable
 from topfive.client.pictures import ReadPicture
-from topfive.client.reading import read_model_ref, read_picture_error, read_prediction, reading_as
-from topfive.client.results import ModelRef, PictureResult, Prediction
+from topfive.client.reading import read_picture_error, read_prediction, reading_as
+from topfive.client.results import BatchHead, PictureResult, Prediction
 from topfive.client.retries import Tries
 
 # After which failures a batch is sent in parts, and in how many: limits are not those that were
@@ -38,8 +38,7 @@ class BatchRun:
         self._sent: list[ReadPicture] = []
         self._has_progress = False
         self._error: ClientError | None = None
-        self._request_id = ""
-        self._model: ModelRef | None = None
+        self._head = BatchHead()
 
     def next_to_send(self) -> list[ReadPicture]:
         """List the pictures of the next request; none where all have a result."""
@@ -48,17 +47,14 @@ class BatchRun:
         self._sent, self._error = waiting[: self._most], None
         return self._sent
 
-    def begin_answer(self, request_id: str) -> None:
-        """Note the id of the request that is answered now."""
-        self._request_id, self._model = request_id, None
+    def begin_answer(self, head: BatchHead) -> None:
+        """Note what holds for all results that come now."""
+        self._head = head
 
     def take(self, line: bytes) -> None:
         """Take one line of the answer."""
         found = load_line(line)
         with reading_as("a batch's result"):
-            if "index" not in found:
-                self._model = read_model_ref(found["model"])
-                return
             index, is_ok = int(found["index"]), found["ok"] is True
         if index == len(self._sent):
             # What broke after the last picture changes nothing for those before it.
@@ -114,7 +110,7 @@ class BatchRun:
 
     def _outcome(self, found: Any, is_ok: bool) -> Prediction | Refused:
         if is_ok:
-            return read_prediction(found, request_id=self._request_id, model=self._model)
+            return read_prediction(found, self._head)
         with reading_as("a batch's result"):
             return read_picture_error(found["error"])
 

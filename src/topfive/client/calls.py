@@ -9,6 +9,11 @@ from topfive.client.pictures import ReadPicture
 _JSON, _NDJSON = "application/json", "application/x-ndjson"
 # Small enough that the deadline is looked at while a slow line takes a large picture.
 _PIECE_BYTES = 256 * 1024
+# The service keeps 4 MiB of results for a client that does not read; half of that is safe.
+_MOST_UNREAD_BYTES = 2 * 1024 * 1024
+_RESULT_BYTES, _CLASS_BYTES = 300, 100
+# 256 x 256 gray pixels that cannot be compressed, in base64.
+_MOST_HEATMAP_BYTES = 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,15 @@ class PredictOptions:
             "explain": "heatmap" if self.heatmap else None,
         }
         return {name: value for name, value in wanted.items() if value is not None}
+
+    def most_pictures(self) -> int:
+        """Tell how many pictures a batch may have, so that the service can keep their results.
+
+        httpx reads nothing while it sends.
+        """
+        a_result = _MOST_HEATMAP_BYTES if self.heatmap else 0
+        a_result += _RESULT_BYTES + (self.top_k or 5) * _CLASS_BYTES
+        return max(1, _MOST_UNREAD_BYTES // a_result)
 
     def headers(self) -> dict[str, str]:
         """Make the headers."""

@@ -58,19 +58,21 @@ def read_one_of_many(index: int, picture: Picture, max_bytes: int) -> ReadPictur
         return ReadPicture(index, name, error=error)
 
 
-def grouped(pictures: Iterable[Picture], limits: Limits) -> Iterator[list[ReadPicture]]:
+def grouped(
+    pictures: Iterable[Picture], limits: Limits, most_pictures: int
+) -> Iterator[list[ReadPicture]]:
     """Read pictures, and give as many at a time as one request should hold."""
-    gathering = Gathering(limits)
+    gathering = Gathering(limits, most_pictures)
     for index, picture in enumerate(pictures):
         yield from gathering.add(read_one_of_many(index, picture, limits.max_upload_bytes))
     yield gathering.rest()
 
 
 async def grouped_async(
-    pictures: Iterable[Picture] | AsyncIterable[Picture], limits: Limits
+    pictures: Iterable[Picture] | AsyncIterable[Picture], limits: Limits, most_pictures: int
 ) -> AsyncGenerator[list[ReadPicture], None]:
     """Do what `grouped` does; files are read in threads."""
-    gathering, index = Gathering(limits), 0
+    gathering, index = Gathering(limits, most_pictures), 0
     async for picture in _as_async(pictures):
         most_bytes = limits.max_upload_bytes
         for group in gathering.add(await to_thread(read_one_of_many, index, picture, most_bytes)):
@@ -82,8 +84,10 @@ async def grouped_async(
 class Gathering:
     """Pictures that wait until they are enough for one request."""
 
-    def __init__(self, limits: Limits, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._most_pictures = max(1, limits.batch_max_pictures)
+    def __init__(
+        self, limits: Limits, most_pictures: int, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most_pictures = max(1, min(limits.batch_max_pictures, most_pictures))
         self._most_bytes = min(limits.batch_max_bytes, _MOST_GROUP_BYTES) - _BESIDE_PICTURE_BYTES
         self._clock_s = clock_s
         self._pictures: list[ReadPicture] = []

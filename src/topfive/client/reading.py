@@ -12,6 +12,7 @@ from typing import Any
 
 from topfive.client.errors import NotTopfive, Refused
 from topfive.client.results import (
+    BatchHead,
     ClassScore,
     Health,
     Heatmap,
@@ -29,6 +30,8 @@ from topfive.client.results import (
     WorkerState,
 )
 
+_ALONE = BatchHead()
+
 
 @contextmanager
 def reading_as(what: str) -> Iterator[None]:
@@ -42,29 +45,22 @@ def reading_as(what: str) -> Iterator[None]:
         ) from error
 
 
-def read_prediction(
-    found: Any, *, request_id: str = "", model: ModelRef | None = None
-) -> Prediction:
-    """Read one prediction; `request_id` and `model` stand in where it has none of its own."""
+def read_prediction(found: Any, head: BatchHead = _ALONE) -> Prediction:
+    """Read one prediction; what it does not tell itself stands in the head of its batch."""
     with reading_as("a prediction"):
         timing, image = found["timing_ms"], found["image"]
         predictions = tuple(map(_class_score, found["predictions"]))
         if not predictions:
             raise ValueError("no class")
         return Prediction(
-            request_id=str(found.get("request_id", request_id)),
-            model=read_model_ref(found["model"]) if "model" in found else model,
+            request_id=str(found.get("request_id", head.request_id)),
+            model=_model_ref(found["model"]) if "model" in found else head.model,
             predictions=predictions,
             image=ImageInfo(str(image["format"]), int(image["width"]), int(image["height"])),
             timing_ms=Timings(*(float(timing[key]) for key in _TIMINGS)),
-            degraded=found.get("degraded", False) is True,
+            degraded=found.get("degraded", head.degraded) is True,
             heatmap=_heatmap(found["heatmap"]) if found.get("heatmap") else None,
         )
-
-
-def read_model_ref(found: Any) -> ModelRef:
-    """Read which model answered."""
-    return ModelRef(str(found["name"]), str(found["version"]))
 
 
 def read_picture_error(found: Any) -> Refused:
@@ -114,6 +110,10 @@ _TIMINGS = ("queue", "decode", "inference", "total")
 
 def _class_score(found: Any) -> ClassScore:
     return ClassScore(int(found["class_id"]), str(found["class_name"]), float(found["confidence"]))
+
+
+def _model_ref(found: Any) -> ModelRef:
+    return ModelRef(str(found["name"]), str(found["version"]))
 
 
 def _heatmap(found: Any) -> Heatmap:

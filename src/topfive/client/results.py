@@ -212,3 +212,12 @@ class Limits:
     max_upload_bytes: int
     batch_max_pictures: int
     batch_max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHead:
+    """What holds for all results of a batch, and stands in none of them."""
+
+    request_id: str = ""
+    model: ModelRef | None = None
+    degraded: bool = False

@@ -113,7 +113,7 @@ class Client:
         where the service or what was asked of it is the cause.
         """
         options = PredictOptions(top_k, model, version, heatmap, route_key)
-        for group in grouped(pictures, self._known_limits()):
+        for group in grouped(pictures, self._known_limits(), options.most_pictures()):
             yield from self._classify(group, options)
 
     def _known_limits(self) -> Limits:
@@ -141,7 +141,7 @@ class Client:
         with self._open(call, run.tries) as response:
             is_good = response.status_code < 300
             body = b"" if is_good else _collect(response, run.tries)
-            run.begin_answer(answers.check_batch(self._service.answer(response, body)))
+            run.begin_answer(answers.batch_head(self._service.answer(response, body)))
             splitter = LineSplitter()
             for piece in response.iter_raw():
                 for line in splitter.feed(piece):

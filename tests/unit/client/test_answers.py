@@ -10,7 +10,7 @@ from topfive.client.answers import (
     Answer,
     Collecting,
     LineSplitter,
-    check_batch,
+    batch_head,
     health_of,
     limits_of,
     models_of,
@@ -18,6 +18,7 @@ from topfive.client.answers import (
     retry_after_s,
 )
 from topfive.client.errors import NotTopfive, Refused
+from topfive.client.results import BatchHead, ModelRef
 
 PREDICTION = {
     "request_id": "id-1",
@@ -142,11 +143,13 @@ def test_a_service_without_batches_has_no_limits_for_them():
 def test_a_batch_is_answered_in_lines_or_is_none():
     """JSON in one piece was not asked for."""
     lines = {"content_type": "application/x-ndjson", "x_request_id": "id-3"}
-    assert check_batch(answer(b"", **lines)) == "id-3"
+    assert batch_head(answer(b"", **lines)) == BatchHead("id-3", None, False)
+    more = lines | {"x_topfive_model": "flowers@1.2", "x_topfive_degraded": "true"}
+    assert batch_head(answer(b"", **more)) == BatchHead("id-3", ModelRef("flowers", "1.2"), True)
     with pytest.raises(NotTopfive):
-        check_batch(answer(b"", content_type="text/html"))
+        batch_head(answer(b"", content_type="text/html"))
     with pytest.raises(Refused, match="overloaded"):
-        check_batch(answer(PROBLEM, 503))
+        batch_head(answer(PROBLEM, 503))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.unit.client.test_answers import PREDICTION
 from topfive.client.batches import BatchRun
 from topfive.client.errors import ClientError, NotTopfive, Refused, Unreachable, UnreadablePicture
 from topfive.client.pictures import ReadPicture
+from topfive.client.results import BatchHead, ModelRef
 from topfive.client.retries import Tries
 
 
@@ -65,17 +66,19 @@ def test_a_picture_that_could_not_be_read_is_not_sent():
     assert codes(run.ready()) == [(10, ""), (11, "unreadable_file"), (12, "empty_file")]
 
 
-def test_the_request_is_named_where_the_line_does_not():
+def test_what_holds_for_all_results_is_in_each():
     """Lines that have neither id nor model get those of the whole answer."""
     line = {key: value for key, value in PREDICTION.items() if key not in ("request_id", "model")}
     run = begin(1)
     run.next_to_send()
-    run.begin_answer("id-9")
-    run.take(b'{"model": {"name": "digits", "version": "1"}}')
+    run.begin_answer(BatchHead("id-9", ModelRef("digits", "1"), degraded=True))
     run.take(json.dumps({"index": 0, "ok": True, **line}).encode())
-    (result,) = run.ready()
-    assert result.get().request_id == "id-9"
-    assert result.get().model.name == "digits"
+    found = run.ready()[0].get()
+    assert (found.request_id, found.model, found.degraded) == (
+        "id-9",
+        ModelRef("digits", "1"),
+        True,
+    )
 
 
 def test_after_a_break_only_the_rest_is_sent_again():

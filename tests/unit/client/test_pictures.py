@@ -5,6 +5,7 @@ from io import BytesIO, StringIO
 
 import pytest
 
+from topfive.client.calls import PredictOptions
 from topfive.client.errors import Refused, UnreadablePicture
 from topfive.client.pictures import (
     Gathering,
@@ -63,7 +64,7 @@ def sizes(groups):
 
 def test_a_group_has_as_many_pictures_as_the_service_takes():
     """The last group has the rest."""
-    groups = list(grouped([b"1"] * 7, LIMITS))
+    groups = list(grouped([b"1"] * 7, LIMITS, 99))
     assert sizes(groups) == [3, 3, 1]
     assert [one.index for group in groups for one in group] == list(range(7))
 
@@ -71,23 +72,32 @@ def test_a_group_has_as_many_pictures_as_the_service_takes():
 def test_a_group_has_no_more_bytes_than_the_service_takes():
     """What does not go into a group begins the next; nothing is lost or reordered."""
     limits = Limits(max_upload_bytes=3000, batch_max_pictures=99, batch_max_bytes=4000)
-    groups = list(grouped([b"1" * 1000] * 4 + [b"1" * 3000], limits))
+    groups = list(grouped([b"1" * 1000] * 4 + [b"1" * 3000], limits, 99))
     assert sizes(groups) == [2, 2, 1]
 
 
 def test_a_service_without_batches_gets_single_pictures():
     """Each group is one picture."""
-    groups = grouped([b"1", b"2"], Limits(1000, batch_max_pictures=0, batch_max_bytes=0))
+    groups = grouped([b"1", b"2"], Limits(1000, batch_max_pictures=0, batch_max_bytes=0), 99)
     assert [group for group in groups if group] == [
         [ReadPicture(0, "", b"1")],
         [ReadPicture(1, "", b"2")],
     ]
 
 
+def test_results_that_could_not_be_kept_are_not_asked_for_at_once():
+    """The larger the results, the fewer pictures go into a batch: httpx reads after it has sent."""
+    few = PredictOptions(heatmap=True).most_pictures()
+    assert 10 < few < PredictOptions(top_k=100).most_pictures() < 1000
+    assert PredictOptions().most_pictures() > 1000
+    limits = Limits(1000, batch_max_pictures=1000, batch_max_bytes=1_000_000)
+    assert sizes(grouped([b"1"] * few * 2, limits, few))[:2] == [few, few]
+
+
 def test_a_slow_source_is_not_waited_for():
     """Pictures that have waited a second go out with those that are there."""
     times_s = iter([0.0, 0.0, 0.7, 1.4, 1.4, 1.4])
-    gathering = Gathering(Limits(1000, 99, 99_999), lambda: next(times_s))
+    gathering = Gathering(Limits(1000, 99, 99_999), 99, lambda: next(times_s))
     given = [list(gathering.add(ReadPicture(index, "", b"1"))) for index in range(3)]
     assert [sizes(groups) for groups in given] == [[], [], [3]]
     assert gathering.rest() == []
@@ -102,7 +112,7 @@ def test_an_async_source_is_grouped_the_same():
             yield picture
 
     async def collect(given):
-        return [group async for group in grouped_async(given, LIMITS)]
+        return [group async for group in grouped_async(given, LIMITS, 99)]
 
-    expected = list(grouped(pictures, LIMITS))
+    expected = list(grouped(pictures, LIMITS, 99))
     assert asyncio.run(collect(source())) == asyncio.run(collect(pictures)) == expected
