@@ -201,11 +201,13 @@ def test_what_is_no_topfive_is_told(
 ) -> None:
     """A web server, another API or another protocol: one clear error, and no second try."""
     server.always.clear()
-    server.script = [answer]
+    server.script = [answer] * 2
     arguments = {"predict": (b"photo",), "predict_many": (PICTURES,)}.get(method, ())
     with pytest.raises(NotTopfive):
         list(getattr(client, method)(*arguments) or ())
-    assert (len(server.seen), pauses) == (1, [])
+    # What is hidden at /info may still be topfive.
+    assert len(server.seen) == (2 if method == "predict_many" and b" 404 " in answer else 1)
+    assert pauses == []
 
 
 def test_a_redirect_is_not_followed(client: Any, server: ScriptedServer) -> None:

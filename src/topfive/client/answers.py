@@ -8,6 +8,7 @@ from time import time
 from typing import Any
 
 from topfive.client.errors import NotTopfive, Refused
+from topfive.client.pictures import MOST_PICTURE_BYTES
 from topfive.client.reading import (
     read_health,
     read_limits,
@@ -21,6 +22,8 @@ from topfive.client.results import BatchHead, Health, Limits, ModelRef, Models, 
 _MOST_BYTES = 32 * 1024 * 1024
 # A server that asks for longer is not waited for; the caller is told how long.
 _MOST_RETRY_AFTER_S = 86_400.0
+# What it takes is found out by sending it, where it is less.
+STANDARD_LIMITS = Limits(MOST_PICTURE_BYTES, 64, 256 * 1024 * 1024)
 _NDJSON = "application/x-ndjson"
 
 
@@ -90,7 +93,9 @@ def models_of(answer: Answer) -> Models:
 
 
 def limits_of(answer: Answer) -> Limits:
-    """Read what the service takes."""
+    """Read what the service takes; where that is not told to everyone, take what it is mostly."""
+    if answer.status in (401, 403, 404):
+        return STANDARD_LIMITS
     return read_limits(_read_good(answer))
 
 

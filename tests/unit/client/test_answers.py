@@ -152,6 +152,12 @@ def test_a_batch_is_answered_in_lines_or_is_none():
         batch_head(answer(PROBLEM, 503))
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_proxy_may_keep_the_limits_to_itself(status):
+    """Then those that most services have are tried."""
+    assert limits_of(answer(b"<html>", status)).batch_max_pictures == 64
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
