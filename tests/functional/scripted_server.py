@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -49,6 +50,13 @@ class ScriptedServer:
     def requests(self, path: str) -> list[Seen]:
         """List the requests for a path, without their query."""
         return [one for one in self.seen if one.path.partition("?")[0] == path]
+
+    def wait_for_gone(self, count: int) -> None:
+        """Wait until so many clients have gone before their answer was sent."""
+        end_s = time.monotonic() + 20
+        while self.clients_gone < count:
+            assert time.monotonic() < end_s, f"{self.clients_gone} clients have gone"
+            time.sleep(0.01)
 
     def run(self) -> None:
         """Serve one connection at a time, until the listener is shut down."""

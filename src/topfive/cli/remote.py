@@ -33,8 +33,10 @@ def classify_remotely(
     """
     waiting: deque[PictureFile] = deque()
     try:
-        with client.Client(url, key=key) as service:
+        # Whoever has mistyped an address should not wait for it to be tried five times more.
+        with client.Client(url, retries=1) as service:
             _tell_health(service.health())
+        with client.Client(url, key=key) as service:
             for result in service.predict_many(_given(pictures, waiting), top_k=top_k):
                 yield from _known_errors(waiting)
                 yield waiting.popleft().path, _outcome(result), _request_id(result)

@@ -48,7 +48,7 @@ class AsyncClient:
         key: str = "",
         timeout_s: float = 60.0,
         batch_timeout_s: float = 300.0,
-        retries: int = 4,
+        retries: int = 5,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self._service = find_service(url, key, timeout_s, batch_timeout_s, retries)

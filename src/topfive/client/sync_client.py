@@ -51,7 +51,7 @@ class Client:
         key: str = "",
         timeout_s: float = 60.0,
         batch_timeout_s: float = 300.0,
-        retries: int = 4,
+        retries: int = 5,
         http: httpx.Client | None = None,
     ) -> None:
         self._service = find_service(url, key, timeout_s, batch_timeout_s, retries)
