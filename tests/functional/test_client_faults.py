@@ -194,18 +194,23 @@ def test_https_where_http_is_spoken_is_told(
         b"\x00\x01\x02\x03\r\n\r\n",
     ],
 )
-@pytest.mark.parametrize("method", ["predict", "health", "models", "predict_many"])
 def test_what_is_no_topfive_is_told(
-    client: Any, server: ScriptedServer, pauses: list[float], answer: bytes, method: str
+    client: Any, server: ScriptedServer, pauses: list[float], answer: bytes
 ) -> None:
     """A web server, another API or another protocol: one clear error, and no second try."""
     server.always.clear()
-    server.script = [answer] * 2
-    arguments = {"predict": (b"photo",), "predict_many": (PICTURES,)}.get(method, ())
-    with pytest.raises(NotTopfive):
-        list(getattr(client, method)(*arguments) or ())
-    # What is hidden at /info may still be topfive.
-    assert len(server.seen) == (2 if method == "predict_many" and b" 404 " in answer else 1)
+    calls = [
+        lambda: client.predict(b"photo"),
+        client.health,
+        client.models,
+        lambda: list(client.predict_many(PICTURES)),
+    ]
+    for call in calls:
+        # What is hidden at /info may still be topfive, so pictures are sent.
+        server.script, server.seen = [answer] * 2, []
+        with pytest.raises(NotTopfive):
+            call()
+        assert len(server.seen) == (2 if call is calls[-1] and b" 404 " in answer else 1)
     assert pauses == []
 
 
@@ -241,7 +246,7 @@ def test_the_deadline_holds_for_any_kind_of_slow_server(
     def drip() -> Iterator[bytes]:
         if kind_of_slow == "dripping":
             yield b"HTTP/1.1 200 Said\r\nContent-Length: 1000\r\n\r\n"
-        for _ in range(40):
+        for _ in range(12):
             time.sleep(0.05)
             yield b"1" if kind_of_slow == "dripping" else b""
 
