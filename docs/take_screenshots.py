@@ -1,8 +1,10 @@
 """Takes the pictures of the page in docs/images: `make screenshots`.
 
 It starts the service on port 5000 with MobileNetV2's weights from TOPFIVE_TEST_WEIGHTS, and has a
-real Chromium try the samples, and send a drawn seven, of which the model cannot be sure. Then it
-compares two versions of a model: the same weights, for pictures of another size.
+real Chromium try the samples, one of them with its heatmap, send a drawn seven, of which the model
+cannot be sure, and eight pictures at once: the samples in two forms each, the seven, and a file
+that was cut off. Then it compares two versions of a model: the same weights, for pictures of
+another size.
 """
 
 import io
@@ -11,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageEnhance
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,9 +28,15 @@ STROKE = 60
 FINER = 3
 PAPER, INK = "#f7f3ea", "#22262e"
 SEVEN = ((155, 120), (320, 115), (270, 230), (220, 385))
-DESKTOP, PHONE = (900, 760), (360, 740)
+DESKTOP, TALL, PHONE = (900, 760), (900, 1300), (360, 740)
+SAMPLES = ("balloon", "soccer-ball", "jack-o-lantern")
 _HEIGHT = "return document.documentElement.scrollHeight"
 _IS_SHOWN = "return document.getElementById('preview-image').complete"
+# The tiles within the window whose picture is not drawn yet.
+_UNDRAWN = """
+return [...document.querySelectorAll('.tile[data-state=answered] .thumbnail')].filter((one) =>
+  one.getBoundingClientRect().top < innerHeight && !one.querySelector('img')).length;
+"""
 
 
 def main() -> None:
@@ -45,6 +53,8 @@ def main() -> None:
             with run_server(folder, weights=weights, port="5000") as server:
                 warm_up(server)
                 take_all(page, server.url, folder / "seven.png")
+                take_many(page, server, folder / "many")
+                take_heatmap(page, server.url)
             make_versions(folder, weights)
             model, models = "photos@1.0.0", "photos@1.1.0"
             with run_server(folder, model=model, models=models, port="5000") as server:
@@ -93,6 +103,44 @@ def take_all(page: Page, url: str, seven: Path) -> None:
     take(page, "page-phone", PHONE)
 
 
+def take_many(page: Page, server: LiveServer, folder: Path) -> None:
+    """Take the page with eight pictures, on a desktop and on a phone."""
+    files = make_many(server, folder)
+    for name, size in (("page-many", TALL), ("page-many-phone", PHONE)):
+        open_page(page, server.url, "light", size)
+        page.at("file").send_keys("\n".join(map(str, files)))
+        page.wait(lambda: page.text("#many-count") == "7 classified, 1 failed", "not all came")
+        page.wait(lambda: page.run(_UNDRAWN) == 0, "not all were drawn")
+        save(page, name, size)
+
+
+def make_many(server: LiveServer, folder: Path) -> list[Path]:
+    """Write eight files: six made of the samples, a seven, and the first half of a sample."""
+    folder.mkdir()
+    for number, name in enumerate(SAMPLES, start=1):
+        content = server.get(f"/sample/{number}").body
+        (folder / f"{name}.jpg").write_bytes(content)
+        sample = Image.open(io.BytesIO(content))
+        edge = sample.width // 6
+        near = sample.crop((edge, edge, sample.width - edge, sample.height - edge))
+        near.save(folder / f"{name}-near.jpg", quality=92)
+    evening = ImageEnhance.Brightness(sample).enhance(0.55)
+    evening.save(folder / f"{name}-evening.jpg", quality=92)
+    (folder / f"{name}.jpg").write_bytes(content[: len(content) // 2])
+    draw_seven().save(folder / "seven.png")
+    return sorted(folder.iterdir())
+
+
+def take_heatmap(page: Page, url: str) -> None:
+    """Take the page with a heatmap."""
+    open_page(page, url, "light", DESKTOP)
+    page.try_sample(2)
+    page.wait_until_shown("#explain")
+    page.at("explain").click()
+    page.wait_until_shown("#heat")
+    take(page, "page-heatmap", DESKTOP)
+
+
 def open_page(page: Page, url: str, scheme: str, size: tuple[int, int]) -> None:
     """Open the page without animations in a window of that size."""
     page.resize(*size, is_phone=size == PHONE, scale=1.5)
@@ -101,9 +149,14 @@ def open_page(page: Page, url: str, scheme: str, size: tuple[int, int]) -> None:
 
 
 def take(page: Page, name: str, size: tuple[int, int]) -> None:
-    """Wait for the answer and write what the page shows: all of it, or a phone's first screen."""
+    """Wait for the answer and write what the page shows."""
     page.wait_until_shown("#result")
     page.wait(lambda: page.run(_IS_SHOWN), "the picture was not shown")
+    save(page, name, size)
+
+
+def save(page: Page, name: str, size: tuple[int, int]) -> None:
+    """Write all of the page, or a phone's first screen."""
     height = size[1] if size == PHONE else page.run(_HEIGHT)
     write_small(page.picture(size[0], height), IMAGES / f"{name}.png")
 

@@ -222,6 +222,30 @@ def test_axe_finds_no_barrier_in_a_comparison(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier_among_many_pictures(
+    server: LiveServer, page: Page, digits: Path, tmp_path: Path, axe: str, scheme: str
+) -> None:
+    """With tiles, failures, all that may be said above them, a closer look and a heatmap."""
+    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    text = tmp_path / "text.txt"
+    text.write_text("no picture")
+    files = [text, *sorted(digits.glob("sample-*.png"))]
+    page.open(server.url)
+    page.run(axe)
+    page.at("file").send_keys("\n".join(map(str, files)))
+    page.wait(lambda: page.text("#many-count") == "4 classified, 1 failed", "it was not ended")
+    hidden = ("cancel", "resume", "many-progress", "many-wait", "many-failure", "many-left-out")
+    page.run("for (const id of arguments[0]) document.getElementById(id).hidden = false", hidden)
+    page.run("for (const one of document.querySelectorAll('.note p')) one.textContent = 'Why.'")
+    assert page.driver.execute_async_script(_CHECK) == []
+    page.driver.find_elements("css selector", ".tile button")[1].click()
+    page.wait_until_shown("#explain")
+    page.at("explain").click()
+    page.wait_until_shown("#heat")
+    assert page.driver.execute_async_script(_CHECK) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS[1:])
 def test_axe_finds_no_barrier_on_the_other_pages(
     server: LiveServer, page: Page, axe: str, path: str, scheme: str

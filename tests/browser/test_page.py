@@ -163,9 +163,9 @@ def test_a_pasted_picture_is_taken(server: LiveServer, page: Page) -> None:
 
 
 def test_a_dropped_picture_is_taken(server: LiveServer, page: Page, digits: Path) -> None:
-    """A picture may fall anywhere; of several the first is used, and the page stays."""
+    """A picture may fall anywhere, and the page stays."""
     page.open(server.url)
-    page.drop(digits / "sample-three.png", digits / "sample-five.png")
+    page.drop(digits / "sample-three.png")
     page.wait_until_shown("#result")
     assert page.run(_ROWS)[0][0] == "three"
     assert page.driver.current_url == f"{server.url}/"
@@ -183,10 +183,15 @@ def test_keyboard_alone_is_enough(server: LiveServer, page: Page) -> None:
     assert page.focused_id() == "file"
     assert _outline(page, "label[for=file]") == "solid"
     page.press(Keys.TAB)
+    assert page.focused_id() == "folder"
+    assert _outline(page, "label[for=folder]") == "solid"
+    page.press(Keys.TAB)
     assert _outline(page, ".sample") == "solid"
     page.press(Keys.ENTER)
-    page.wait_until_shown("#result")
+    page.wait_until_shown("#explain")
     page.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB)
+    assert page.focused_id() == "explain"
+    page.press(Keys.TAB)
     assert page.focused_id() == "times-title"
     page.press(Keys.ENTER)
     assert page.shown("#timing")

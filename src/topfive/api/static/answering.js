@@ -1,6 +1,7 @@
 /** Asks the chosen models about the picture, one after the other, and says whether they agree. */
 
 import { agreementOf } from './agreement.js';
+import { forgetHeatmaps, offerHeatmaps } from './explaining.js';
 import { askForKey, isMissing } from './key.js';
 import { checkHealth } from './model.js';
 import { Column, say } from './outcome.js';
@@ -23,6 +24,7 @@ export function begin() {
 
 /** Forget the answers: they were of another picture. */
 export function forget() {
+  forgetHeatmaps();
   for (const one of [first, second]) one.forget();
 }
 
@@ -44,6 +46,16 @@ export function showFailure(problem) {
   first.showFailure(problem);
 }
 
+/** Show what a model has already said of a picture: an answer, as `send` tells it, or a failure. */
+export async function recall(reference, sent, picture) {
+  const { signal } = begin();
+  arrange(choice());
+  first.assign(reference);
+  if (!sent.body) return first.showFailure(sent.problem);
+  describePreview(sent.body.image, picture);
+  return first.showResult(sent, () => !signal.aborted);
+}
+
 /** Ask each chosen model that has not answered yet; `note` goes before what is said meanwhile. */
 export async function answer(picture, note = '') {
   const { signal } = begin();
@@ -61,6 +73,7 @@ export async function answer(picture, note = '') {
     if (signal.aborted) return undefined;
     if (!isNextAsked) break;
   }
+  offerHeatmaps(picture, asked.map((one) => one.answer));
   return compare(asked);
 }
 

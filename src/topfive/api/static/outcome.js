@@ -108,7 +108,7 @@ export class Column {
     this.at('times-title').textContent = `Took ${milliseconds(timing.total)}`;
     this.at('split').replaceChildren(...parts);
     this.at('timing').replaceChildren(...pairs);
-    this.at('elapsed').textContent = `${milliseconds(elapsedMs)} with the way there and back.`;
+    say(this.at('elapsed'), elapsedMs ? `${milliseconds(elapsedMs)} with the way there and back.` : '');
   }
 
   #countDown(waitS) {

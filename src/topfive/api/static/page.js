@@ -1,49 +1,56 @@
-/** Takes a picture by choice, camera, drop or paste, and has the chosen models asked about it. */
+/** Takes pictures by choice, camera, drop or paste, and has the chosen models asked about them. */
 
-import { answer, begin, forget, forgetColumnOf, forgetFailures, showFailure } from './answering.js';
+import {
+  answer, begin, forget, forgetColumnOf, forgetFailures, recall, showFailure,
+} from './answering.js';
+import { whenOpened } from './closer.js';
 import './copy.js';
+import { canBeRead, chosen, dropped } from './files.js';
 import { whenGiven } from './key.js';
+import { askedModel, followChoice, isMany, leaveMany, start, takeMany } from './many.js';
 import { checkHealth } from './model.js';
 import { choice, queryOf, renewModels, whenChosen } from './picker.js';
-import { showPreview } from './preview.js';
+import { hidePreview, showPreview } from './preview.js';
 import { writeCode } from './snippets.js';
 
 const $ = (id) => document.getElementById(id);
 
-// The picture shown.
+// The one picture that is shown.
 const now = { picture: null };
 
-// Taking a picture
+// Taking pictures
 
-async function take(files) {
-  const [file] = files;
-  if (!file) return;
-  now.picture = file;
-  forget();
+async function take({ files, leftOut = 0 }) {
+  if (files.length === 0 && leftOut === 0) return undefined;
+  leaveOne();
   document.body.classList.add('taken');
-  showPreview(file);
-  await ask(files.length > 1 ? `Only the first of ${files.length} files is used. ` : '');
+  if (files.length > 1) return takeMany({ files, leftOut });
+  leaveMany();
+  if (files.length === 0) return showFailure({ title: 'There is no picture in this folder.' });
+  now.picture = files[0].file;
+  showPreview(now.picture);
+  return ask();
+}
+
+/** Show no single picture any more. */
+function leaveOne() {
+  begin();
+  forget();
+  now.picture = null;
+  hidePreview();
+  $('outcome').hidden = true;
 }
 
 /** Have the picture looked at by each chosen model that has not answered yet. */
-async function ask(note = '') {
+async function ask() {
   const file = now.picture;
   begin();
   const isReadable = await canBeRead(file);
   if (now.picture !== file) return;
-  if (isReadable) await answer(file, note);
+  if (isReadable) await answer(file);
   else {
-    const detail = 'It is a folder, or the file is gone. Choose a picture file.';
+    const detail = 'The file is gone, or it is a folder. Choose a picture file.';
     showFailure({ title: 'This cannot be read.', detail });
-  }
-}
-
-async function canBeRead(file) {
-  try {
-    await file.slice(0, 1).arrayBuffer();
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -53,7 +60,7 @@ async function takeSample({ source, name }) {
     const response = await fetch(source, { signal: controller.signal });
     const content = await response.blob();
     if (controller.signal.aborted) return;
-    if (response.ok) await take([new File([content], name, { type: content.type })]);
+    if (response.ok) await take(chosen([new File([content], name, { type: content.type })]));
     else showFailure(problemOfSample());
   } catch {
     if (!controller.signal.aborted) showFailure(problemOfSample());
@@ -65,11 +72,11 @@ const problemOfSample = () => ({
   detail: 'Reload this page, or choose a picture of your own.',
 });
 
-for (const input of [$('file'), $('camera')]) {
+for (const input of [$('file'), $('folder'), $('camera')]) {
   input.addEventListener('change', () => {
-    const files = [...input.files];
+    const found = chosen(input.files);
     input.value = ''; // so that the same file can be chosen again
-    take(files);
+    take(found);
   });
 }
 
@@ -87,6 +94,11 @@ $('outcome').addEventListener('click', ({ target }) => {
 
 whenGiven(() => {
   renewModels();
+  if (isMany()) {
+    start();
+    $('cancel').focus({ preventScroll: true });
+    return undefined;
+  }
   if (!now.picture) return $('file').focus();
   $('outcome').focus({ preventScroll: true }); // the field goes away
   forgetFailures();
@@ -94,10 +106,10 @@ whenGiven(() => {
 });
 
 document.addEventListener('paste', (event) => {
-  const files = [...(event.clipboardData?.files ?? [])];
-  if (files.length === 0) return;
+  const found = chosen(event.clipboardData?.files ?? []);
+  if (found.files.length === 0) return;
   event.preventDefault();
-  take(files);
+  take(found);
 });
 
 // A picture may be dropped anywhere on the page.
@@ -112,18 +124,35 @@ document.addEventListener('dragover', (event) => {
 document.addEventListener('dragleave', (event) => {
   if (event.relatedTarget === null) highlight(false); // it has left the window
 });
-document.addEventListener('drop', (event) => {
+document.addEventListener('drop', async (event) => {
   highlight(false);
   if (!carriesFiles(event)) return;
   event.preventDefault();
-  take([...event.dataTransfer.files]);
+  take(await dropped(event.dataTransfer));
 });
+
+// One of many is looked at closely: what it was found to be is known.
+whenOpened(openOne, leaveOne);
+
+async function openOne({ file, result, error }) {
+  forget();
+  now.picture = file;
+  showPreview(file);
+  const { isStandIn, ...body } = result ?? {};
+  const sent = error
+    ? { problem: { title: error.detail, more: `Code ${error.code}` } }
+    : { body: isStandIn ? { ...body, degraded: true } : body };
+  await recall(askedModel(), sent, file);
+  if (now.picture === file && !error) await answer(file);
+}
 
 // Choosing models
 
 whenChosen((isByHand) => {
   writeCode(queryOf(choice()[0]));
-  if (isByHand && now.picture) ask();
+  if (!isByHand) return;
+  followChoice();
+  if (now.picture) ask();
 });
 
 // Models may have come and gone while another page was looked at.

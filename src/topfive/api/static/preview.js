@@ -15,6 +15,11 @@ export function showPreview(file) {
   $('preview').hidden = false;
 }
 
+/** Show none. */
+export function hidePreview() {
+  $('preview').hidden = true;
+}
+
 /** Say what the service found the picture to be. */
 export function describePreview({ format, width, height }, file) {
   $('preview-caption').textContent = `${format}, ${width} × ${height} pixels, ${sizeOf(file)}`;

@@ -29,7 +29,8 @@ function upload(file) {
   return { method: 'POST', body, headers: { Accept: 'application/json', ...keyHeader() } };
 }
 
-async function jsonOf(response) {
+/** Read an answer's JSON; null where it is none. */
+export async function jsonOf(response) {
   try {
     return await response.json();
   } catch (error) {
@@ -38,12 +39,13 @@ async function jsonOf(response) {
   }
 }
 
-function failureOf(response, body, file) {
+/** Put an answer that is none into words; `file` is the picture, where it is of one alone. */
+export function failureOf(response, body, file) {
   const { status } = response;
   const isProblem = typeof body?.title === 'string' && typeof body.detail === 'string';
   const { title, detail } = isProblem ? body : problemOfStatus(status);
   const code = isProblem ? body.code : '';
-  const isLarge = isProblem ? code === 'file_too_large' : status === 413;
+  const isLarge = file && (isProblem ? code === 'file_too_large' : status === 413);
   const words = isLarge ? `${detail} ${sizeAndLimit(file, mostMb)}`.trim() : detail;
   const waitS = retryAfterS(response.headers.get('Retry-After'));
   const more = isProblem ? `Code ${code}, request ${body.request_id}` : '';
@@ -60,8 +62,9 @@ function wordsForPage(status, detail, waitS) {
   return status === 429 && waitS > 0 ? '' : detail;
 }
 
-function noAnswer(file) {
-  const isLarge = isTooLarge(file, mostMb);
+/** The failure that no answer came. */
+export function noAnswer(file) {
+  const isLarge = file && isTooLarge(file, mostMb);
   const detail = isLarge
     ? `Most likely the picture is too large. ${sizeAndLimit(file, mostMb)}`
     : 'The service cannot be reached, or it closed the connection.';
