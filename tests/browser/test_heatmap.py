@@ -1,6 +1,8 @@
 """Where a model saw its best class: asked for by a person, and laid over the picture."""
 
 import io
+import json
+import shutil
 from base64 import b64decode
 from pathlib import Path
 
@@ -12,7 +14,7 @@ pytest.importorskip("selenium", reason="Install requirements-dev.txt to run this
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chromium import Page
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, run_server
 from tests.pictures import tiff
 
 # Notes of each upload where it goes.
@@ -93,7 +95,7 @@ def test_the_slider_lets_the_picture_through(server: LiveServer, page: Page, dig
     page.open(server.url)
     page.pick(digits / "sample-three.png")
     _show(page)
-    assert page.run(_OPACITY) == "0.75"
+    assert page.run(_OPACITY) == "0.6"
     assert page.text("label[for=strength]") == "Heatmap"
     page.at("strength").send_keys(Keys.HOME)
     assert page.run(_OPACITY) == "0"
@@ -139,6 +141,23 @@ def test_a_failure_takes_the_heatmaps_place(server: LiveServer, page: Page, digi
     page.at("explain").click()
     page.wait_until_shown("#heat")
     assert not page.shown("#heat-failure")
+
+
+def test_a_model_without_heatmaps_says_so(tmp_path: Path, page: Page, digits: Path) -> None:
+    """The answer of an older bundle stays, and the page says in the API's words what is missing."""
+    older = _of_the_first_layout(digits, tmp_path / "older")
+    with run_server(tmp_path, model=str(older)) as server:
+        page.open(server.url)
+        page.pick(digits / "sample-three.png")
+        page.wait_until_shown("#explain")
+        page.at("explain").click()
+        page.wait_until_shown("#heat-failure")
+        picture = (digits / "sample-three.png").read_bytes()
+        problem = server.upload(picture, "/predict?explain=heatmap").json
+    assert problem["code"] == "heatmap_unavailable"
+    assert problem["detail"] in page.text("#heat-failure")
+    assert page.text("#classes .label") == "three"
+    assert not page.shown("#heat")
 
 
 def test_two_models_have_a_heatmap_each(several: LiveServer, page: Page, digits: Path) -> None:
@@ -187,6 +206,16 @@ def test_the_place_is_said(server: LiveServer, page: Page, x: int, y: int, place
     grey[y * 9 + x] = 255
     heatmap = {"width": 9, "height": 9, "grey": grey}
     assert page.driver.execute_async_script(_WITH, "heatmap", "whereabouts", [heatmap]) == place
+
+
+def _of_the_first_layout(bundle: Path, folder: Path) -> Path:
+    """Copy a bundle as it was written before there were heatmaps."""
+    shutil.copytree(bundle, folder)
+    (folder / "heatmap.safetensors").unlink()
+    manifest = json.loads((folder / "bundle.json").read_text())
+    del manifest["heatmap"], manifest["files"]["heatmap.safetensors"]
+    (folder / "bundle.json").write_text(json.dumps(manifest | {"layout": 1}))
+    return folder
 
 
 def _show(page: Page) -> None:

@@ -72,6 +72,11 @@ const problemOfSample = () => ({
   detail: 'Reload this page, or choose a picture of your own.',
 });
 
+const problemOfFolder = () => ({
+  title: 'This folder cannot be read.',
+  detail: 'Some of it may not be open to you. Choose pictures in it.',
+});
+
 for (const input of [$('file'), $('folder'), $('camera')]) {
   input.addEventListener('change', () => {
     const found = chosen(input.files);
@@ -124,11 +129,11 @@ document.addEventListener('dragover', (event) => {
 document.addEventListener('dragleave', (event) => {
   if (event.relatedTarget === null) highlight(false); // it has left the window
 });
-document.addEventListener('drop', async (event) => {
+document.addEventListener('drop', (event) => {
   highlight(false);
   if (!carriesFiles(event)) return;
   event.preventDefault();
-  take(await dropped(event.dataTransfer));
+  dropped(event.dataTransfer).then(take, () => showFailure(problemOfFolder()));
 });
 
 // One of many is looked at closely: what it was found to be is known.
