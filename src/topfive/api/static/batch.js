@@ -12,7 +12,10 @@ export async function sendBatch(files, query, signal, onResult) {
     const response = await fetch(`predict/batch${query}`, { ...upload(files), signal });
     if (!response.ok) return failureOf(response, await jsonOf(response));
     const isStandIn = response.headers.get('X-Topfive-Degraded') === 'true';
-    for await (const line of linesOf(response.body)) onResult({ ...JSON.parse(line), isStandIn });
+    const model = modelOf(response.headers.get('X-Topfive-Model') ?? '');
+    for await (const line of linesOf(response.body)) {
+      onResult({ model, ...JSON.parse(line), isStandIn });
+    }
     return null;
   } catch {
     return signal.aborted ? null : noAnswer();
@@ -23,6 +26,12 @@ function upload(files) {
   const body = new FormData();
   for (const file of files) body.append('files', file, 'picture'); // its name is nobody's business
   return { method: 'POST', body, headers: { Accept: 'application/x-ndjson', ...keyHeader() } };
+}
+
+/** The model of a reference, `name@version`. */
+function modelOf(reference) {
+  const [name, version] = reference.split('@');
+  return { name, version };
 }
 
 async function* linesOf(stream) {

@@ -118,16 +118,8 @@ function reset(picture) {
 }
 
 function onChange(picture) {
-  if (picture.result) picture.result.model ??= modelAsked();
   showState(picture, picture.result ? classesOf(picture.result.model) : 0);
   tell();
-}
-
-/** The model that was named, or the one that serves, for results that do not tell. */
-function modelAsked() {
-  const [name, version] = now.reference.split('@');
-  const shown = shownModel();
-  return version ? { name, version } : { name: shown.name, version: shown.version };
 }
 
 /** How many classes a model has; the page's head is renewed where another one serves by now. */
