@@ -1,6 +1,7 @@
 """How often one caller may ask for a prediction."""
 
 import logging
+from collections.abc import Callable
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from time import time
@@ -54,15 +55,24 @@ def charge_further(pictures: int) -> None:
 
     Raises RateLimited where the caller's quota has not so many left.
     """
-    limiter = cast("Limiter | None", current_app.extensions.get(_EXTENSION))
-    counted = limiter.current_limit if limiter else None
-    if limiter is None or counted is None or pictures < 1:
-        return
-    if not limiter.limiter.hit(counted.limit, *counted.request_args, cost=pictures):
+    if pictures > 0 and not further_quota()(pictures):
         raise RateLimited(
             f"The {pictures + 1} pictures of this request are more than is left of the quota. "
             "Send fewer at once, or wait as long as Retry-After says."
         )
+
+
+def further_quota() -> Callable[[int], bool]:
+    """Give what counts further pictures of this request, and tells whether so many were left.
+
+    It counts after the view has returned too, when the library has forgotten what it counted.
+    """
+    limiter = cast("Limiter | None", current_app.extensions.get(_EXTENSION))
+    counted = limiter.current_limit if limiter else None
+    if limiter is None or counted is None:
+        return lambda _: True
+    limits, limit, names = limiter.limiter, counted.limit, counted.request_args
+    return lambda pictures: limits.hit(limit, *names, cost=pictures)
 
 
 def rate_limit_key(address: str | None, key_digest: str | None, has_wrong_key: bool) -> str:

@@ -9,7 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from topfive.api.auth import route_key
 from topfive.api.batch.answers import JSON_TYPE, LINES_TYPE, BatchAnswer, UntilBroken
 from topfive.api.batch.contents import BatchLimits
-from topfive.api.batch.reading import Arrival, ArrivingBatch, Picture, open_batch
+from topfive.api.batch.reading import Arrival, ArrivingBatch, open_batch
 from topfive.api.batch.schemas import BatchOut
 from topfive.api.caching import with_caching
 from topfive.api.errors import ANY_ROUTE, problem_responses
@@ -21,7 +21,7 @@ from topfive.api.openapi import (
     query_parameters,
 )
 from topfive.api.predict import PREDICTION_CODES
-from topfive.api.quota import charge_further
+from topfive.api.quota import further_quota
 from topfive.api.request import current_record, current_service, current_settings
 from topfive.api.schemas import PredictFields
 from topfive.concurrency.limiter import Deadline
@@ -68,7 +68,7 @@ def predict_batch() -> Response:
     arriving, options = _read_head(request)
     with ExitStack() as stack:
         batch = stack.enter_context(current_service().open_batch(options))
-        pictures = UntilBroken(charge_each(arriving.pictures()))
+        pictures = UntilBroken(charge_each(arriving.pictures(), further_quota()))
         has_gone = request.environ.get("topfive.client_has_gone", is_never_abandoned)
         results = batch.predict(pictures, _deadline(), has_gone)
         access_log = current_service().access_log
@@ -93,32 +93,20 @@ def _read_head(incoming: Request) -> tuple[ArrivingBatch, PredictionOptions]:
     return arriving, with_caching(options, incoming)
 
 
-def charge_each(pictures: Iterator[Arrival]) -> Iterator[Arrival]:
+def charge_each(pictures: Iterator[Arrival], has_quota: Callable[[int], bool]) -> Iterator[Arrival]:
     """Count each picture beside the first, which was counted before; none where no quota is left.
 
     Raises what `pictures` raises.
     """
-    charge: Callable[[Picture], Picture] = _as_it_is
+    is_counted = True
     for one in pictures:
-        if one is None:
-            yield None
+        if one is None or is_counted or has_quota(1):
+            yield one
         else:
-            yield charge(one)
-            charge = _charge
-
-
-def _as_it_is(picture: Picture) -> Picture:
-    return picture
-
-
-def _charge(picture: Picture) -> Picture:
-    try:
-        charge_further(1)
-    except RateLimited:
-        return RateLimited(
-            "The quota of this client is used up. Wait as long as RateLimit-Reset says."
-        )
-    return picture
+            yield RateLimited(
+                "The quota of this client is used up. Wait as long as RateLimit-Reset says."
+            )
+        is_counted = is_counted and one is None
 
 
 def _limits() -> BatchLimits:
