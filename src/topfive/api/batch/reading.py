@@ -9,11 +9,13 @@ from topfive.api.batch.contents import BatchLimits, BatchParser, Field, Found
 from topfive.api.batch.form_parser import FormParser
 from topfive.api.batch.json_parser import JsonParser
 from topfive.api.upload import failure_of_read
-from topfive.errors import Failure, MissingFile, UnsupportedMediaType
+from topfive.errors import Failure, MalformedRequest, MissingFile, UnsupportedMediaType
 
 _PIECE_BYTES = 64 * 1024
 # While nothing arrives, it is looked so often whether results are ready to be sent.
 _LOOK_EVERY_S = 0.02
+# Far more than there are names of fields; all of them are kept until a picture comes.
+_MOST_FIELDS = 64
 _HOW_TO_SEND = (
     "Send multipart/form-data with parts `files` (curl -F files=@1.jpg -F files=@2.jpg ...), or "
     'JSON, {"images": ["BASE64", "BASE64"]}.'
@@ -42,12 +44,14 @@ class ArrivingBatch:
     def read_fields(self) -> tuple[Field, ...]:
         """Read up to the first picture.
 
-        Raises MissingFile where there is none, and what the body's parser raises.
+        Raises MissingFile where there is none, MalformedRequest where more fields come before it
+        than there can be, and what the body's parser raises.
         """
-        fields = []
+        fields: list[Field] = []
         for one in self._found:
             if isinstance(one, Field):
                 fields.append(one)
+                _check_count(fields)
             elif one is not None:
                 self._first = one
                 return tuple(fields)
@@ -101,6 +105,11 @@ def read_batch(
             return
         yield from parser.feed(piece)
         yield None
+
+
+def _check_count(fields: list[Field]) -> None:
+    if len(fields) > _MOST_FIELDS:
+        raise MalformedRequest(f"The batch has over {_MOST_FIELDS} fields before a picture.")
 
 
 def _open_parser(incoming: Request, limits: BatchLimits) -> BatchParser:
