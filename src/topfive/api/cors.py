@@ -5,13 +5,14 @@ from flask_cors import CORS
 
 from topfive.api.auth import ROUTE_KEY_HEADER
 from topfive.api.caching import CACHE_STATUS_HEADER
+from topfive.api.schemas import DEGRADED_HEADER, MODEL_HEADER
 
 _EXPOSED = (
     "X-Request-ID",
     "Server-Timing",
-    "X-Topfive-Degraded",
+    DEGRADED_HEADER,
+    MODEL_HEADER,
     CACHE_STATUS_HEADER,
-    "X-Topfive-Model",
     "Retry-After",
     "traceparent",
     "RateLimit-Limit",

@@ -111,6 +111,7 @@ def batch_head(answer: Answer) -> BatchHead:
         request_id=headers.get("x-request-id", ""),
         model=ModelRef(name, version) if name and version else None,
         degraded=headers.get("x-topfive-degraded") == "true",
+        quota_reset_s=_seconds(headers.get("ratelimit-reset", "")),
     )
 
 
@@ -122,14 +123,20 @@ def load_line(line: bytes) -> Any:
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Read Retry-After: seconds, or the date of HTTP; None without one that can be read."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _MOST_RETRY_AFTER_S)
+    value = headers.get("retry-after", "")
+    if (waited_s := _seconds(value)) is not None:
+        return waited_s
     try:
         at = parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):
         return None
     return min(max(at - time(), 0.0), _MOST_RETRY_AFTER_S)
+
+
+def _seconds(value: str) -> float | None:
+    digits = value.strip()
+    is_number = digits.isascii() and digits.isdigit()
+    return min(float(digits[:9]), _MOST_RETRY_AFTER_S) if is_number else None
 
 
 def _read_good(answer: Answer) -> Any:

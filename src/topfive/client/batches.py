@@ -112,7 +112,7 @@ class BatchRun:
         if is_ok:
             return read_prediction(found, self._head)
         with reading_as("a batch's result"):
-            return read_picture_error(found["error"])
+            return read_picture_error(found["error"], self._head)
 
     def _note(self, picture: ReadPicture, outcome: Prediction | Refused) -> None:
         if isinstance(outcome, Refused) and (outcome.may_pass or outcome.code in _OF_BATCH):

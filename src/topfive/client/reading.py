@@ -63,10 +63,17 @@ def read_prediction(found: Any, head: BatchHead = _ALONE) -> Prediction:
         )
 
 
-def read_picture_error(found: Any) -> Refused:
+def read_picture_error(found: Any, head: BatchHead = _ALONE) -> Refused:
     """Read why one picture of a batch was refused."""
     with reading_as("a result"):
-        return Refused(str(found["code"]), str(found["detail"]))
+        code = str(found["code"])
+        retry_after_s = head.quota_reset_s if code == "rate_limited" else None
+        return Refused(
+            code,
+            str(found["detail"]),
+            request_id=head.request_id,
+            retry_after_s=retry_after_s,
+        )
 
 
 def read_health(found: Any) -> Health:

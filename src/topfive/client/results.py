@@ -216,8 +216,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class BatchHead:
-    """What holds for all results of a batch, and stands in none of them."""
+    """What holds for all results of a batch, and stands in none of them.
+
+    `quota_reset_s` is in how many seconds the caller's quota is new, where there is one.
+    """
 
     request_id: str = ""
     model: ModelRef | None = None
     degraded: bool = False
+    quota_reset_s: float | None = None

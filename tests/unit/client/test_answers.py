@@ -143,9 +143,10 @@ def test_a_service_without_batches_has_no_limits_for_them():
 def test_a_batch_is_answered_in_lines_or_is_none():
     """JSON in one piece was not asked for."""
     lines = {"content_type": "application/x-ndjson", "x_request_id": "id-3"}
-    assert batch_head(answer(b"", **lines)) == BatchHead("id-3", None, False)
-    more = lines | {"x_topfive_model": "flowers@1.2", "x_topfive_degraded": "true"}
-    assert batch_head(answer(b"", **more)) == BatchHead("id-3", ModelRef("flowers", "1.2"), True)
+    assert batch_head(answer(b"", **lines)) == BatchHead("id-3")
+    more = {"x_topfive_model": "flowers@1.2", "x_topfive_degraded": "true", "ratelimit_reset": "9"}
+    expected = BatchHead("id-3", ModelRef("flowers", "1.2"), degraded=True, quota_reset_s=9)
+    assert batch_head(answer(b"", **lines, **more)) == expected
     with pytest.raises(NotTopfive):
         batch_head(answer(b"", content_type="text/html"))
     with pytest.raises(Refused, match="overloaded"):

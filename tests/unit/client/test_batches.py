@@ -111,6 +111,18 @@ def test_what_passes_is_waited_for(code):
     assert codes(run.ready()) == [(11, ""), (12, "")]
 
 
+def test_a_quota_that_ended_is_waited_out():
+    """The answer's head says when it is new; sooner, the same pictures would be refused again."""
+    run = begin(2)
+    sent(run)
+    run.begin_answer(BatchHead("id-9", quota_reset_s=42))
+    run.take(good(0))
+    run.take(bad(1, "rate_limited"))
+    with pytest.raises(Refused) as held:
+        run.end_answer()
+    assert (held.value.request_id, run.pause_after(held.value)) == ("id-9", 42)
+
+
 def test_a_service_that_never_recovers_ends_it():
     """After the last retry the error is raised, since the pictures are not its cause."""
     run = begin(2, retries=1)
