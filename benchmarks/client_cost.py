@@ -20,11 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-from topfive.client import AsyncClient, Client
 
 from materials import Extent, Materials, describe
 from probe import percentile
 from server import Server
+from topfive.client import AsyncClient, Client
 from uploads import DEFAULT_PHOTOS, DEFAULT_WEIGHTS, list_photos
 
 HEADERS = {"Content-Type": "application/octet-stream"}

@@ -13,7 +13,9 @@ from topfive.api.batch.json_parser import JsonParser
 
 FORM_PARTS = [
     b"--b", b"\r\n", b"--", b"\n", b"Content-Disposition: form-data; ", b'name="files"',
-    b'; name="top_k"', b'; filename="a"', b"Content-Length: 3", b": ", b"\x00", b"\xff" * 9, b"3", b"-", b"\r",
+    b'; name="top_k"', b'; filename="a"', b"Content-Length: 3",
+    b": ", b"\x00", b"\xff" * 9, b"3", b"-",
+    b"\r",
 ]  # fmt: skip
 JSON_PARTS = [
     b"{", b"}", b"[", b"]", b'"', b'"images"', b":", b",", b'"AAAA"', b"\\", b"1", b"-", b"1e9",
