@@ -52,6 +52,11 @@ METRICS: dict[str, tuple[str, frozenset[str]]] = {
     "topfive_worker_restarts_total": ("counter", frozenset()),
     "topfive_workers": ("gauge", frozenset()),
     "topfive_rate_limit_store_errors_total": ("counter", frozenset()),
+    "topfive_cache_results_total": ("counter", frozenset({"result"})),
+    "topfive_cache_bytes": ("gauge", frozenset()),
+    "topfive_cache_evictions_total": ("counter", frozenset()),
+    "topfive_cache_broken_entries_total": ("counter", frozenset()),
+    "topfive_cache_errors_total": ("counter", frozenset()),
     "topfive_degraded": ("gauge", frozenset()),
 }
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
