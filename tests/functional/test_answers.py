@@ -104,6 +104,8 @@ def test_info_describes_the_service(server: LiveServer) -> None:
     assert info["limits"] == {
         "max_upload_bytes": 10 * 1024 * 1024,
         "max_pixels": 25_000_000,
+        "batch_max_pictures": 64,
+        "batch_max_bytes": 256 * 1024 * 1024,
         "request_timeout_s": 30.0,
         "rate_limit": None,
         "formats": FORMATS,
