@@ -219,6 +219,13 @@ def test_every_picture_counts_in_the_quota(limited: FlaskClient) -> None:
     assert (again.status_code, again.json["code"]) == (429, "rate_limited")
 
 
+def test_every_line_counts_in_the_quota(limited: FlaskClient) -> None:
+    """So it is with lines, which are written when the view has returned."""
+    answer = send(limited, *[png()] * 5, headers=LINES)
+    assert [one["ok"] for one in lines(answer)] == [True] * 3 + [False] * 2
+    assert lines(answer)[4]["error"]["code"] == "rate_limited"
+
+
 def test_who_goes_away_gets_no_more_lines(client: FlaskClient) -> None:
     """Closing the answer after a line ends the batch, and gives all back."""
     files = [(io.BytesIO(png()), "a.png") for _ in range(4)]
