@@ -8,6 +8,8 @@ ClientError
 └── UnreadablePicture  the file cannot be read, so nothing was sent            unreadable_file
 """
 
+from typing import Any, TypeVar
+
 # What the service says of itself, not of a picture, and what passes.
 _PASSING_CODES = frozenset({"rate_limited", "overloaded", "shutting_down"})
 # What something before the service answers while that is away or busy.
@@ -28,6 +30,8 @@ _PICTURE_CODES = frozenset(
     }
 )
 
+ErrorT = TypeVar("ErrorT", bound="ClientError")
+
 
 class ClientError(Exception):
     """A call without a result; `detail` is a sentence for people, `code` the word to act on.
@@ -44,6 +48,10 @@ class ClientError(Exception):
         self.detail = detail
         self.retry_after_s = retry_after_s
         super().__init__(f"{detail} ({self.code})")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it come out of another process as it was, as from a pool of them."""
+        return _restore, (type(self), self.args, vars(self))
 
 
 class Refused(ClientError):
@@ -107,3 +115,9 @@ class UnreadablePicture(ClientError):
 
     code = "unreadable_file"
     is_of_picture = True
+
+
+def _restore(kind: type[ErrorT], arguments: tuple[Any, ...], told: dict[str, Any]) -> ErrorT:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(told)
+    return error
