@@ -209,12 +209,14 @@ def test_a_body_that_is_cut_off_ends_the_lines_after_its_whole_pictures(
     assert (answer.status_code, answer.json["code"]) == (400, "malformed_request")
 
 
-def test_every_picture_counts_in_the_quota(limited: FlaskClient) -> None:
+@pytest.mark.parametrize("headers", [{}, LINES], ids=["a document", "lines"])
+def test_every_picture_counts_in_the_quota(limited: FlaskClient, headers: dict[str, str]) -> None:
     """Where the quota ends, the pictures beyond it fail, and the next batch is refused."""
-    answer = send(limited, *[png()] * 5)
-    assert [one["ok"] for one in answer.json["results"]] == [True] * 3 + [False] * 2
-    assert answer.json["results"][3]["error"]["code"] == "rate_limited"
-    assert answer.headers["RateLimit-Remaining"] == "0"
+    answer = send(limited, *[png()] * 5, headers=headers)
+    results = lines(answer) if headers else answer.json["results"]
+    assert [one["ok"] for one in results] == [True] * 3 + [False] * 2
+    assert results[3]["error"]["code"] == "rate_limited"
+    assert answer.headers["RateLimit-Remaining"] == ("2" if headers else "0")
     again = send(limited, png())
     assert (again.status_code, again.json["code"]) == (429, "rate_limited")
 
