@@ -8,6 +8,7 @@
     │   ├── InvalidImage           400 invalid_image
     │   ├── InvalidParameter       400 invalid_parameter
     │   ├── MalformedRequest       400 malformed_request
+    │   ├── HeatmapUnavailable     400 heatmap_unavailable
     │   ├── Unauthorized           401 unauthorized
     │   ├── Forbidden              403 forbidden
     │   ├── NotFound               404 not_found
@@ -61,6 +62,7 @@ __all__ = [
     "Failure",
     "FileTooLarge",
     "Forbidden",
+    "HeatmapUnavailable",
     "ImageTooLarge",
     "InternalError",
     "InvalidImage",
@@ -155,6 +157,12 @@ class MalformedRequest(Failure):
     """The HTTP request or its multipart body is broken."""
 
     status, code, title = 400, "malformed_request", "The request is broken."
+
+
+class HeatmapUnavailable(Failure):
+    """The model's bundle has no heatmap output: it was made before there were heatmaps."""
+
+    status, code, title = 400, "heatmap_unavailable", "This model has no heatmap."
 
 
 class Unauthorized(Failure):

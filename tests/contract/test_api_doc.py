@@ -79,6 +79,7 @@ def run(tmp_path: Path, server: LiveServer) -> Callable[..., str]:
     "title",
     [
         "## POST /predict",
+        "### Where the class was seen",
         "## GET /health",
         "## GET /livez, GET /readyz",
         "## GET /info",

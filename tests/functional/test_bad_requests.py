@@ -141,7 +141,7 @@ def asked(server: LiveServer, fields: dict[str, str], is_field: bool) -> Answer:
     return server.request("POST", "/predict", body, {"Content-Type": content_type})
 
 
-KNOWN = "Known are `top_k`, `model` and `version`."
+KNOWN = "Known are `top_k`, `model`, `version` and `explain`."
 
 
 @pytest.mark.parametrize("is_field", [True, False], ids=["form", "query"])
@@ -149,7 +149,8 @@ KNOWN = "Known are `top_k`, `model` and `version`."
     ("name", "value", "told"),
     [
         ("topk", "3", "`topk` is not known. Did you mean `top_k`?"),
-        ("explain", "1", f"`explain` is not known. {KNOWN}"),
+        ("fruit", "1", f"`fruit` is not known. {KNOWN}"),
+        ("explain", "1", "`explain` must be `heatmap`, not '1'."),
         ("top_k", "abc", "`top_k` must be a whole number from 1 to 100, not 'abc'."),
         ("top_k", "101", "`top_k` must be a whole number from 1 to 100, not '101'."),
         ("top_k", "<b>", "`top_k` must be a whole number from 1 to 100."),

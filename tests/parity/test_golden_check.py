@@ -14,7 +14,7 @@ import torch
 from topfive.bundles.store import demo_root, open_bundle
 from topfive.classify.classifier import Classifier, engine_source, load_classifier
 from topfive.engines import EngineOptions, open_engine
-from topfive.engines.contract import EngineCandidate
+from topfive.engines.contract import EngineCandidate, FeaturedLogits
 from topfive.engines.torch_engine import open_torch_engine
 from topfive.errors import EngineRefused
 from topfive.images.limits import ImageLimits
@@ -49,22 +49,35 @@ class Remembering:
 
     def infer(self, pixels):
         """Score pixels, or say again what they scored."""
+        return self.infer_with_features(pixels).logits
+
+    def infer_with_features(self, pixels):
+        """Do the same, with features."""
         key = pixels.tobytes()
         if key not in self._known:
-            self._known[key] = self._engine.infer(pixels)
-        return self._known[key].copy()
+            self._known[key] = self._engine.infer_with_features(pixels)
+        logits, features = self._known[key]
+        return FeaturedLogits(logits.copy(), features.copy())
 
 
 class Broken:
     """An engine with something wrong before or after it."""
 
-    def __init__(self, engine, before: Callable = np.copy, after: Callable = np.copy) -> None:
+    def __init__(
+        self,
+        engine,
+        before: Callable = np.copy,
+        after: Callable = np.copy,
+        features: Callable = np.copy,
+    ) -> None:
         self.name, self.precision, self.device = engine.name, engine.precision, engine.device
         self._engine, self._before, self._after = engine, before, after
+        self._features = features
 
-    def infer(self, pixels):
-        """Score the wrong pixels, or give the wrong logits."""
-        return self._after(self._engine.infer(np.ascontiguousarray(self._before(pixels))))
+    def infer_with_features(self, pixels):
+        """Score the wrong pixels, or give the wrong logits or features."""
+        found = self._engine.infer_with_features(np.ascontiguousarray(self._before(pixels)))
+        return FeaturedLogits(self._after(found.logits), self._features(found.features))
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +121,12 @@ OUTSIDE = {
     "one value that is no number": lambda _: {"after": lambda one: np.append(one[:-1], np.nan)},
     "one class too many": lambda _: {"after": lambda one: np.append(one, np.float32(0))},
     "one class too few": lambda _: {"after": lambda logits: logits[:-1]},
+    "rows and columns swapped": lambda _: {"features": lambda one: one.transpose(1, 0, 2)},
+    "upside down": lambda _: {"features": lambda one: one[::-1]},
+    "channels shifted": lambda _: {"features": lambda one: np.roll(one, 1, axis=2)},
+    "no features": lambda _: {"features": np.zeros_like},
+    "one feature that is no number": lambda _: {"features": lambda one: one * np.nan},
+    "features of half the places": lambda _: {"features": lambda one: one[::2, ::2]},
 }
 
 

@@ -14,6 +14,7 @@ CONTRACT = {
     "invalid_image": 400,
     "invalid_parameter": 400,
     "malformed_request": 400,
+    "heatmap_unavailable": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "not_found": 404,

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests import pictures
-from topfive.bundles.store import Bundle
+from tests.unit.bundle_copies import copy_bundle
+from topfive.bundles.store import Bundle, open_bundle
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline, Load
 from topfive.concurrency.memory import MemoryBudget
@@ -19,6 +20,7 @@ from topfive.errors import (
     DeadlineExceeded,
     EmptyFile,
     Failure,
+    HeatmapUnavailable,
     ImageTooLarge,
     InvalidImage,
     InvalidParameter,
@@ -88,6 +90,31 @@ def test_a_picture_gets_its_prediction(service):
     assert min(timings.decode_ms, timings.inference_ms) > 0
     assert timings.queue_ms >= 0
     assert timings.total_ms >= timings.queue_ms + timings.decode_ms + timings.inference_ms
+
+
+def test_where_the_class_was_seen_is_told_where_it_is_asked(service):
+    """A heatmap is there for those who ask, of the best class, and for nobody else."""
+    asked = service.predict(pictures.jpeg(), _later(), PredictionOptions(explains=True))
+    plain = service.predict(pictures.jpeg(), _later())
+    assert plain.heatmap is None
+    assert asked.classes == plain.classes
+    assert asked.heatmap.class_id == plain.classes[0].class_id
+    assert asked.heatmap.png.startswith(b"\x89PNG")
+
+
+def test_a_heatmap_that_cannot_be_is_refused_before_any_work(tiny_folder, tmp_path):
+    """A bundle of the first layout has none: nothing is decoded, and it is no model's error."""
+    folder = copy_bundle(tiny_folder, tmp_path / "older", layout=1, heatmap=None)
+    options = EngineOptions("openvino", "f32", 1)
+    loaded = load_classifier(open_bundle(folder), options, ImageLimits(), frozenset())
+    registry = Registry("tiny")
+    registry.activate(registry.adopt(loaded))
+    service = _service(registry)
+    damaged = pictures.forged_png(10, 10)
+    with pytest.raises(HeatmapUnavailable):
+        service.predict(damaged, _later(), PredictionOptions(explains=True))
+    assert service.predict(pictures.png(), _later()).classes
+    service.close()
 
 
 def test_as_many_classes_as_asked_for(service):

@@ -80,6 +80,14 @@ _RESULTS: list[dict[str, Any]] = [
         "error": {"code": "invalid_image", "detail": "The JPEG file is damaged or cut off."},
     },
 ]
+# One white pixel.
+_HEATMAP = {
+    "class_id": 340,
+    "width": 1,
+    "height": 1,
+    "png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4"
+    "DwABAQEAsTj2FAAAAABJRU5ErkJggg==",
+}
 _READY = {"ready": {"status": "ready"}}
 _NOT_READY = {"not ready": {"status": "not_ready"}}
 _METADATA = {
@@ -185,6 +193,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "timing_ms": {"queue": 0.2, "decode": 2.1, "inference": 7.86, "total": 10.54},
             "degraded": True,
         },
+        "with a heatmap": _ZEBRA | {"heatmap": _HEATMAP},
     },
     ("predict_batch", "200"): {
         "a zebra, and a file that is cut off": {
@@ -312,6 +321,8 @@ _DETAILS = {
     "invalid_image": "The JPEG file is damaged or cut off.",
     "invalid_parameter": "`topk` is not known. Did you mean `top_k`?",
     "malformed_request": "The multipart body is cut off, or its boundary never comes.",
+    "heatmap_unavailable": "The bundle of this model was made before there were heatmaps. Leave "
+    "`explain` out, or have the bundle made again with `topfive pull`.",
     "unauthorized": "Send a valid API key: `Authorization: Bearer KEY` or `X-API-Key`.",
     "forbidden": "This API key does not have the scope 'predict'.",
     "not_found": "There is nothing at this address. See / for the addresses there are.",

@@ -108,6 +108,8 @@ def _requirement(declared: dict[str, Any]) -> str:
     """Say in words what a field's JSON schema asks for."""
     if declared.get("type") == "integer":
         return f"be a whole number from {declared['minimum']} to {declared['maximum']}"
+    if "const" in declared:
+        return f"be `{declared['const']}`"
     return f"have at most {declared['maxLength']} characters"
 
 

@@ -33,7 +33,7 @@ class Instance(Shape):
 
 
 class InstancesIn(BaseModel):
-    """Pictures, and what is asked of each: `top_k`, `model`, `version`."""
+    """Pictures, and what is asked of each: `top_k`, `model`, `version`, `explain`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

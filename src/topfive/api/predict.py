@@ -29,12 +29,14 @@ PREDICTION_CODES = (
     "internal_error", "overloaded", "model_unavailable", "shutting_down", "out_of_memory",
     "deadline_exceeded",
 )  # fmt: skip
+# Of those predictions for which a heatmap may be asked.
+EXPLAINED_CODES = (*PREDICTION_CODES, "heatmap_unavailable")
 
 
 @predict_routes.post(
     "/predict",
     operation_id="predict",
-    responses={200: PredictionOut, **problem_responses(*PREDICTION_CODES)},
+    responses={200: PredictionOut, **problem_responses(*EXPLAINED_CODES)},
     openapi_extensions={
         "parameters": [
             *query_parameters(PredictFields),

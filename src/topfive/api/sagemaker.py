@@ -14,7 +14,7 @@ from topfive.api.fields import Pair
 from topfive.api.health import answer_readiness
 from topfive.api.instances import InstancesIn, PredictionsOut, answer_instances
 from topfive.api.openapi import invocation_body, query_parameters
-from topfive.api.predict import PREDICTION_CODES, answer_prediction
+from topfive.api.predict import EXPLAINED_CODES, answer_prediction
 from topfive.api.schemas import PredictFields, PredictionOut, ProbeOut
 from topfive.api.upload import read_body
 
@@ -41,7 +41,7 @@ def ping() -> Response:
 @sagemaker_routes.post(
     "/invocations",
     operation_id="invocations",
-    responses={200: InvocationOut, **problem_responses(*PREDICTION_CODES)},
+    responses={200: InvocationOut, **problem_responses(*EXPLAINED_CODES)},
     openapi_extensions={
         "parameters": query_parameters(PredictFields),
         "requestBody": invocation_body(PredictFields, InstancesIn),

@@ -1,5 +1,6 @@
 """The shapes on the wire, declared once: they validate, make the answers and the documentation."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from topfive.api.caching import cache_headers
 from topfive.errors import Failure
-from topfive.predictions import Prediction, PredictionOptions, Timings
+from topfive.predictions import Heatmap, Prediction, PredictionOptions, Timings
 
 # Where the failures are described; each has its code as an anchor there.
 DOCS_PATH = "/docs/errors"
@@ -39,10 +40,15 @@ class PredictFields(BaseModel):
         description="Its version, `latest`, or `sha256:` and digits of its digest. The active "
         "one if left out.",
     )
+    explain: Literal["heatmap"] | None = Field(
+        None, description="`heatmap`: tell where in the picture the best class was seen."
+    )
 
     def options(self, route_key: str = "") -> PredictionOptions:
         """Say it in the service's terms."""
-        return PredictionOptions(self.top_k, self.model, self.version, route_key)
+        return PredictionOptions(
+            self.top_k, self.model, self.version, route_key, explains=self.explain is not None
+        )
 
 
 class ModelOut(Shape):
@@ -68,6 +74,15 @@ class ImageOut(Shape):
     height: int = Field(ge=1)
 
 
+class HeatmapOut(Shape):
+    """Where in the upright picture the best class was seen: a grayscale PNG, brightest there."""
+
+    class_id: int = Field(ge=0)
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    png: str = Field(description="The PNG in base64. It has the picture's aspect ratio.")
+
+
 class TimingOut(Shape):
     """Where the time went, in milliseconds."""
 
@@ -87,6 +102,9 @@ class PredictionOut(Shape):
     timing_ms: TimingOut
     degraded: bool | SkipJsonSchema[None] = Field(
         default=None, description="There, and true, while the fallback model stands in."
+    )
+    heatmap: HeatmapOut | SkipJsonSchema[None] = Field(
+        default=None, description="There where `explain=heatmap` asks for it."
     )
 
 
@@ -224,6 +242,16 @@ def picture_members(prediction: Prediction) -> dict[str, Any]:
             "inference": round(timings.inference_ms, 2),
             "total": round(timings.total_ms, 2),
         },
+        "heatmap": prediction.heatmap and _heatmap_members(prediction.heatmap),
+    }
+
+
+def _heatmap_members(heatmap: Heatmap) -> dict[str, Any]:
+    return {
+        "class_id": heatmap.class_id,
+        "width": heatmap.width,
+        "height": heatmap.height,
+        "png": b64encode(heatmap.png).decode(),
     }
 
 

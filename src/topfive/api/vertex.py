@@ -11,7 +11,7 @@ from topfive.api.errors import ANY_ROUTE_MESSAGE, message_responses
 from topfive.api.health import answer_readiness
 from topfive.api.instances import InstancesIn, PredictionsOut, answer_instances
 from topfive.api.openapi import instances_body
-from topfive.api.predict import PREDICTION_CODES
+from topfive.api.predict import EXPLAINED_CODES
 from topfive.api.schemas import ProbeOut
 from topfive.api.upload import read_body
 from topfive.route_table import RouteTable, Work
@@ -36,7 +36,7 @@ def make_vertex_routes(routes: RouteTable) -> APIBlueprint:
             blueprint.post(
                 route.path,
                 operation_id="vertex_predict",
-                responses={200: PredictionsOut, **message_responses(*PREDICTION_CODES)},
+                responses={200: PredictionsOut, **message_responses(*EXPLAINED_CODES)},
                 openapi_extensions={"requestBody": instances_body(InstancesIn)},
             )(_predict)
     return blueprint

@@ -15,6 +15,10 @@ GRAPH_FILE = "model.xml"
 GRAPH_WEIGHTS_FILE = "model.bin"
 GOLDEN_FILE = "golden.png"
 GOLDEN_LOGITS_FILE = "golden.safetensors"
+HEATMAP_FILE = "heatmap.safetensors"
+
+# What is made now; bundles of the first layout have no heatmap, and are read all the same.
+LAYOUT: Literal[2] = 2
 
 MAX_CLASSES = 100_000
 # Loading runs each of them at once.
@@ -61,10 +65,21 @@ class GoldenSection(_Part):
     inputs: tuple[str, ...] = Field((), max_length=MAX_GOLDEN_INPUTS)
 
 
+class HeatmapSection(_Part):
+    """How to see where a class is: features from the graph, weighted as that class weights them.
+
+    `output` names the graph's output of features, (1, height, width, channels), before they are
+    pooled; `tensor` the weights of the last layer, (classes, channels), in HEATMAP_FILE.
+    """
+
+    output: str = Field(min_length=1, max_length=200)
+    tensor: str = Field(min_length=1, max_length=200)
+
+
 class Manifest(_Part):
     """The content of `bundle.json`; `files` gives the sha256 of every other file."""
 
-    layout: Literal[1] = 1
+    layout: Literal[1, 2] = 1
     name: Name
     version: Name
     architecture: str
@@ -76,11 +91,14 @@ class Manifest(_Part):
     files: dict[FileName, Sha256]
     metrics: dict[str, float] = {}
     golden: GoldenSection
+    heatmap: HeatmapSection | None = None
 
     @model_validator(mode="after")
-    def _golden_logits_have_a_hash(self) -> Self:
-        if self.golden.inputs and GOLDEN_LOGITS_FILE not in self.files:
-            raise ValueError(f"it gives no hash for {GOLDEN_LOGITS_FILE}")
+    def _what_is_read_has_a_hash(self) -> Self:
+        read = {GOLDEN_LOGITS_FILE: self.golden.inputs, HEATMAP_FILE: self.heatmap}
+        for name, is_read in read.items():
+            if is_read and name not in self.files:
+                raise ValueError(f"it gives no hash for {name}")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Logits = NDArray[np.float32]
+Maps = NDArray[np.float32]
 _Numbers = NDArray[np.float64]
 
 # Half a unit in the last of bf16's 8 binary digits: no model's bf16 error is taken to be smaller.
@@ -76,6 +77,21 @@ def find_disagreement(logits: Logits, reference: Logits, bf16_reference: Logits,
             f"{bounds.correlation} at least."
         )
     return ""
+
+
+def find_map_disagreement(maps: Maps, reference: Maps, bf16_reference: Maps, bound: str) -> str:
+    """Say how class maps differ from the reference's by more than rounding does, or nothing.
+
+    All three are of shape (inputs, height, width); `bound` names one of BOUNDS, of which twice as
+    much is allowed here. What is said is public.
+    """
+    found, expected, rounded = (one.astype(np.float64) for one in (maps, reference, bf16_reference))
+    norm = max(float(np.linalg.norm(expected)), _LEAST_NORM)
+    own = max(float(np.linalg.norm(rounded - expected)) / norm, _LEAST_ROUNDING)
+    error = float(np.linalg.norm(found - expected)) / norm / own
+    # Sound engines reach 1.2 in bf16 and 0.1 in f32; places that changed places begin at 3.8.
+    most = 2 * BOUNDS[bound].inputs
+    return _excess("heatmaps are", error, most) if error > most else ""
 
 
 def _excess(what: str, times: float, most: float) -> str:

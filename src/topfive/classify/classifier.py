@@ -13,6 +13,7 @@ from topfive.bundles.store import Bundle
 from topfive.bundles.versions import bundle_digest
 from topfive.classify.agreement import RIGHT_IN_F32, Logits
 from topfive.classify.golden import open_reference
+from topfive.classify.heatmap import ClassMaps, draw_heatmap, open_class_maps
 from topfive.classify.topk import softmax, top_classes
 from topfive.engines import (
     Engine,
@@ -30,7 +31,7 @@ from topfive.images.limits import ImageLimits
 from topfive.images.preprocess import least_side, preprocess
 from topfive.images.sniff import SniffedPicture
 from topfive.input_recipe import InputRecipe
-from topfive.predictions import ClassScore, ImageInfo, ModelRef
+from topfive.predictions import ClassScore, Heatmap, ImageInfo, ModelRef
 
 Pixels = NDArray[np.uint8]
 
@@ -64,10 +65,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The best classes of prepared pixels, best first, and how long the engine took for them."""
+    """The best classes of prepared pixels, best first, and how long the engine took for them.
+
+    `heatmap` is there where it was asked for.
+    """
 
     classes: tuple[ClassScore, ...]
     inference_ms: float
+    heatmap: Heatmap | None = None
 
 
 class Classifier:
@@ -87,6 +92,7 @@ class Classifier:
         self.digest = bundle_digest(bundle.manifest)
         self._limits = limits
         self._recipe = bundle.manifest.input
+        self._class_maps: ClassMaps = open_class_maps(bundle)
 
     def classify(self, upload: SniffedPicture, top_k: int) -> Classification:
         """Prepare and infer; raises what `images.decode` raises."""
@@ -131,11 +137,27 @@ class Classifier:
         Raises InternalError where the model gives values that are not numbers.
         """
         started = perf_counter()
-        probabilities = softmax(self.engine.infer(pixels))
-        classes = top_classes(probabilities, self.bundle.labels, top_k)
-        if not isfinite(classes[0].confidence):
-            raise InternalError("The model gave values that are not numbers.")
+        classes = self._best(self.engine.infer(pixels), top_k)
         return Scored(classes, (perf_counter() - started) * 1000)
+
+    def require_heatmap(self) -> None:
+        """Do nothing if this can say where it saw a class; raises HeatmapUnavailable."""
+        self._class_maps.require()
+
+    def explain(self, prepared: Prepared, top_k: int) -> Scored:
+        """Do what `infer` does, and draw where in the picture the best class was seen.
+
+        Raises HeatmapUnavailable, and what `infer` raises.
+        """
+        self.require_heatmap()
+        started = perf_counter()
+        logits, features = self.engine.infer_with_features(prepared.pixels)
+        classes = self._best(logits, top_k)
+        inference_ms = (perf_counter() - started) * 1000
+        best = classes[0].class_id
+        class_map = self._class_maps.weigh(features, best)
+        heatmap = draw_heatmap(best, class_map, prepared.decoded, prepared.recipe)
+        return Scored(classes, inference_ms, heatmap)
 
     def check_golden(self) -> None:
         """Classify the golden inputs; raises EngineRefused if the reference says otherwise.
@@ -144,18 +166,18 @@ class Classifier:
         """
         reference = open_reference(self.bundle)
         try:
-            logits = np.stack([self.engine.infer(one[np.newaxis]) for one in reference.inputs])
+            answers = reference.ask(self.engine)
         except RuntimeError as error:
             raise EngineRefused(
                 f"{self.engine.name} cannot compute: {error}", public="it cannot compute here."
             ) from error
         precision = self.engine.precision
-        unusable = self._unusable(logits)
-        problem = unusable or reference.find_disagreement(logits, precision)
+        unusable = self._unusable(answers.logits)
+        problem = unusable or reference.find_disagreement(answers, precision)
         if not problem:
             return
         is_doubt = not (unusable or precision != "bf16") and not reference.find_disagreement(
-            logits, RIGHT_IN_F32
+            answers, RIGHT_IN_F32
         )
         kind = EngineDoubted if is_doubt else EngineRefused
         raise kind(
@@ -168,6 +190,12 @@ class Classifier:
         started = perf_counter()
         pixels = preprocess(decoded.pixels, self._recipe)
         return Prepared(decoded, self._recipe, pixels, decode_ms, (perf_counter() - started) * 1000)
+
+    def _best(self, logits: Logits, top_k: int) -> tuple[ClassScore, ...]:
+        classes = top_classes(softmax(logits), self.bundle.labels, top_k)
+        if not isfinite(classes[0].confidence):
+            raise InternalError("The model gave values that are not numbers.")
+        return classes
 
     def _unusable(self, logits: Logits) -> str:
         if logits.shape[1:] != (self.bundle.manifest.classes,):
@@ -238,4 +266,5 @@ def engine_source(bundle: Bundle) -> EngineSource:
         std=manifest.input.std,
         graph_file=bundle.folder / GRAPH_FILE,
         weights_file=bundle.folder / WEIGHTS_FILE,
+        features_output=manifest.heatmap.output if manifest.heatmap else "",
     )

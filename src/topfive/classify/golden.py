@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from safetensors.numpy import load_file
 
 from topfive.bundles.manifest import GOLDEN_LOGITS_FILE, GoldenClass
 from topfive.bundles.store import Bundle
-from topfive.classify.agreement import Logits, find_disagreement
+from topfive.classify.agreement import Logits, Maps, find_disagreement, find_map_disagreement
+from topfive.classify.heatmap import ClassWeights, open_class_weights
 from topfive.classify.topk import softmax
+from topfive.engines.contract import Engine, FeaturedLogits
 from topfive.errors import BundleRefused, Failure
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
@@ -24,10 +26,25 @@ Pixels = NDArray[np.uint8]
 # The names of the two tensors in GOLDEN_LOGITS_FILE, each of shape (inputs, classes).
 F32_TENSOR = "f32"
 BF16_TENSOR = "bf16"
+# And of two more where the bundle has heatmaps, (inputs, height, width): of the class that is best
+# by the logits in f32.
+F32_MAPS_TENSOR = "f32_maps"
+BF16_MAPS_TENSOR = "bf16_maps"
 
 # A bundle of before logits were kept says only what the reference's best confidences are, rounded
 # to 6 digits. Softmax makes rounding large, so nothing but f32 can be told apart by them.
 _MOST_CONFIDENCE_DIFFERENCE = 0.005
+
+
+class GoldenAnswers(NamedTuple):
+    """What an engine makes of the golden inputs.
+
+    Logits (inputs, classes), and of each input the map (height, width) of the reference's best
+    class; no maps where the bundle has no heatmaps.
+    """
+
+    logits: Logits
+    maps: Maps | None = None
 
 
 class Reference(Protocol):
@@ -38,8 +55,12 @@ class Reference(Protocol):
         """The golden inputs: RGB of shape (inputs, side, side, 3)."""
         ...
 
-    def find_disagreement(self, logits: Logits, precision: str) -> str:
-        """Say in public words how finite logits (inputs, classes) differ, or nothing."""
+    def ask(self, engine: Engine) -> GoldenAnswers:
+        """Have an engine score the golden inputs; raises what its library raises."""
+        ...
+
+    def find_disagreement(self, answers: GoldenAnswers, precision: str) -> str:
+        """Say in public words how answers with finite logits differ, or nothing."""
         ...
 
 
@@ -51,9 +72,45 @@ class LogitsReference:
     f32: Logits
     bf16: Logits
 
-    def find_disagreement(self, logits: Logits, precision: str) -> str:
+    def ask(self, engine: Engine) -> GoldenAnswers:
+        """Have an engine score the golden inputs."""
+        return _ask_for_logits(engine, self.inputs)
+
+    def find_disagreement(self, answers: GoldenAnswers, precision: str) -> str:
         """Say how logits differ by more than the rounding of `precision`, or nothing."""
-        return find_disagreement(logits, self.f32, self.bf16, precision)
+        return find_disagreement(answers.logits, self.f32, self.bf16, precision)
+
+
+@dataclass(frozen=True, slots=True)
+class MapsReference:
+    """The reference's logits, and its maps in f32 and bf16, each of shape (inputs, height, width).
+
+    They are of the class that is best by its logits in f32.
+    """
+
+    logits: LogitsReference
+    weights: ClassWeights
+    f32: Maps
+    bf16: Maps
+
+    @property
+    def inputs(self) -> Pixels:
+        """The golden inputs: RGB of shape (inputs, side, side, 3)."""
+        return self.logits.inputs
+
+    def ask(self, engine: Engine) -> GoldenAnswers:
+        """Have an engine score the golden inputs, and give the features for the maps."""
+        featured = ask_for_features(engine, self.inputs)
+        return weigh_features(featured, self.weights, best_classes(self.logits.f32))
+
+    def find_disagreement(self, answers: GoldenAnswers, precision: str) -> str:
+        """Say how logits or maps differ by more than the rounding of `precision`, or nothing."""
+        maps = answers.maps
+        if maps is None or maps.shape != self.f32.shape or not np.isfinite(maps).all():
+            return "its heatmaps are of another size than the reference's, or no numbers."
+        return self.logits.find_disagreement(answers, precision) or find_map_disagreement(
+            maps, self.f32, self.bf16, precision
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +120,18 @@ class TopFiveReference:
     inputs: Pixels
     top_five: tuple[GoldenClass, ...]
 
-    def find_disagreement(self, logits: Logits, precision: str) -> str:
+    def ask(self, engine: Engine) -> GoldenAnswers:
+        """Have an engine score the golden picture."""
+        return _ask_for_logits(engine, self.inputs)
+
+    def find_disagreement(self, answers: GoldenAnswers, precision: str) -> str:
         """Say how confidences differ, or nothing; any precision but f32 is refused."""
         if precision != "f32":
             return (
                 "the bundle was made before its reference's logits were kept, so that f32 alone "
                 "can be checked. Delete the bundle and pull it again."
             )
-        probabilities = softmax(logits[0])
+        probabilities = softmax(answers.logits[0])
         best = self.top_five[0].class_id
         worst = max(
             abs(float(probabilities[one.class_id]) - one.confidence) for one in self.top_five
@@ -90,7 +151,42 @@ def open_reference(bundle: Bundle) -> Reference:
     golden = bundle.manifest.golden
     if not golden.inputs:
         return TopFiveReference(picture[np.newaxis], golden.top_five)
-    return LogitsReference(make_inputs(picture, golden.inputs), *_read_logits(bundle))
+    tensors = _read_tensors(bundle)
+    logits = LogitsReference(
+        make_inputs(picture, golden.inputs),
+        *(_logits(bundle, tensors, name) for name in (F32_TENSOR, BF16_TENSOR)),
+    )
+    if bundle.manifest.heatmap is None:
+        return logits
+    weights = open_class_weights(bundle, bundle.manifest.heatmap.tensor)
+    f32, bf16 = (_maps(bundle, tensors, name) for name in (F32_MAPS_TENSOR, BF16_MAPS_TENSOR))
+    return MapsReference(logits, weights, f32, bf16)
+
+
+def best_classes(logits: Logits) -> list[int]:
+    """Tell the best class of each input, by logits (inputs, classes)."""
+    best: list[int] = logits.argmax(axis=1).tolist()
+    return best
+
+
+def ask_for_features(engine: Engine, inputs: Pixels) -> list[FeaturedLogits]:
+    """Have an engine score inputs (inputs, side, side, 3), and give the features too."""
+    return [engine.infer_with_features(one[np.newaxis]) for one in inputs]
+
+
+def weigh_features(
+    featured: list[FeaturedLogits], weights: ClassWeights, class_ids: list[int]
+) -> GoldenAnswers:
+    """Make a map of one class for each input's features."""
+    maps = [
+        weights.weigh(one.features, class_id)
+        for one, class_id in zip(featured, class_ids, strict=True)
+    ]
+    return GoldenAnswers(np.stack([one.logits for one in featured]), np.stack(maps))
+
+
+def _ask_for_logits(engine: Engine, inputs: Pixels) -> GoldenAnswers:
+    return GoldenAnswers(np.stack([engine.infer(one[np.newaxis]) for one in inputs]))
 
 
 def make_inputs(picture: Pixels, names: tuple[str, ...]) -> Pixels:
@@ -150,17 +246,34 @@ def _golden_picture(bundle: Bundle) -> Pixels:
     return np.asarray(golden)
 
 
-def _read_logits(bundle: Bundle) -> tuple[Logits, Logits]:
-    """Read the logits in f32 and bf16; raises BundleRefused if they are not what they should be."""
+def _read_tensors(bundle: Bundle) -> dict[str, NDArray[np.float32]]:
     path = bundle.folder / GOLDEN_LOGITS_FILE
-    shape = (len(bundle.manifest.golden.inputs), bundle.manifest.classes)
     try:
-        tensors = load_file(path)
+        tensors: dict[str, NDArray[np.float32]] = load_file(path)
     except (OSError, SafetensorError, ValueError) as error:
         raise BundleRefused(f"{path} cannot be read: {error}") from error
-    f32, bf16 = tensors.get(F32_TENSOR), tensors.get(BF16_TENSOR)
-    if f32 is None or bf16 is None or {f32.shape, bf16.shape} != {shape}:
+    return tensors
+
+
+def _logits(bundle: Bundle, tensors: dict[str, Logits], name: str) -> Logits:
+    """Take logits from a file's tensors; raises BundleRefused if they are not what they should."""
+    path = bundle.folder / GOLDEN_LOGITS_FILE
+    shape = (len(bundle.manifest.golden.inputs), bundle.manifest.classes)
+    logits = tensors.get(name)
+    if logits is None or logits.shape != shape:
         raise BundleRefused(f"{path} does not hold two tensors of shape {shape}: f32 and bf16.")
-    if not (np.isfinite(f32).all() and np.isfinite(bf16).all()):
+    if not np.isfinite(logits).all():
         raise BundleRefused(f"{path} holds values that are not numbers.")
-    return f32, bf16
+    return logits
+
+
+def _maps(bundle: Bundle, tensors: dict[str, Maps], name: str) -> Maps:
+    """Take maps from a file's tensors; raises BundleRefused if they are not what they should."""
+    maps = tensors.get(name)
+    is_right = (
+        maps is not None and maps.ndim == 3 and len(maps) == len(bundle.manifest.golden.inputs)
+    )
+    if maps is None or not is_right or not np.isfinite(maps).all():
+        path = bundle.folder / GOLDEN_LOGITS_FILE
+        raise BundleRefused(f"{path} does not hold a map for each golden input in {name}.")
+    return maps

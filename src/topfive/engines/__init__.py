@@ -6,6 +6,7 @@ from topfive.engines.contract import (
     EngineCandidate,
     EngineOptions,
     EngineSource,
+    FeaturedLogits,
     RefusedEngine,
 )
 
@@ -14,6 +15,7 @@ __all__ = [
     "EngineCandidate",
     "EngineOptions",
     "EngineSource",
+    "FeaturedLogits",
     "RefusedEngine",
     "add_spare_graph",
     "engine_candidates",

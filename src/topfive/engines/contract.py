@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ class EngineSource:
     """Where a model's graph and weights lie, and what an engine must know to run them.
 
     `side` is the input's width and height in pixels; mean and std are per RGB channel (0 to 1).
+    `features_output` names the graph's output of features; empty where it has none.
     """
 
     architecture: str
@@ -24,6 +25,7 @@ class EngineSource:
     std: tuple[float, float, float]
     graph_file: Path
     weights_file: Path
+    features_output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,15 @@ class RefusedEngine:
     detail: str
 
 
+class FeaturedLogits(NamedTuple):
+    """Logits (classes,), and the features that they are pooled from: (height, width, channels)."""
+
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
 class Engine(Protocol):
-    """A loaded model. `infer` may be called from as many threads as there are slots."""
+    """A loaded model. As many threads as there are slots may have it infer at once."""
 
     @property
     def name(self) -> str:
@@ -80,6 +89,13 @@ class Engine(Protocol):
         """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
         ...
 
+    def infer_with_features(self, pixels: NDArray[np.uint8]) -> FeaturedLogits:
+        """Score the same pixels, and give the features too.
+
+        Not to be called where the source names no output of features.
+        """
+        ...
+
     def close(self) -> None:
-        """Give the model's memory back; `infer` must not be called afterwards."""
+        """Give the model's memory back; nothing must not be called afterwards."""
         ...

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topfive.engines.contract import EngineSource
+from topfive.engines.contract import EngineSource, FeaturedLogits
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.errors import EngineRefused
 
@@ -19,16 +19,22 @@ class _Slot:
     Handing it arrays for each picture takes the library's Python code longer than copying does.
     """
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, features_output: str) -> None:
         self._request = request
         self._pixels = request.get_input_tensor().data
-        self._logits = request.get_output_tensor().data
+        self._logits = request.get_output_tensor(0).data
+        self._features: Any = request.get_tensor(features_output).data if features_output else None
 
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         np.copyto(self._pixels, pixels)
         self._request.infer(share_outputs=True)
         logits: NDArray[np.float32] = self._logits[0].astype(np.float32)
         return logits
+
+    def features(self) -> NDArray[np.float32]:
+        """Copy the features of the picture that was scored last."""
+        features: NDArray[np.float32] = self._features[0].astype(np.float32)
+        return features
 
 
 class OpenVinoEngine:
@@ -37,17 +43,27 @@ class OpenVinoEngine:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, compiled: Any, precision: str, slots: int) -> None:
+    def __init__(
+        self, compiled: Any, precision: str, slots: int, features_output: str = ""
+    ) -> None:
         self.precision = precision
         self._slots: LifoQueue[_Slot] = LifoQueue()
         for _ in range(slots):
-            self._slots.put(_Slot(compiled.create_infer_request()))
+            self._slots.put(_Slot(compiled.create_infer_request(), features_output))
 
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
         slot = self._slots.get()
         try:
             return slot.infer(pixels)
+        finally:
+            self._slots.put(slot)
+
+    def infer_with_features(self, pixels: NDArray[np.uint8]) -> FeaturedLogits:
+        """Score the same pixels, and give the features too."""
+        slot = self._slots.get()
+        try:
+            return FeaturedLogits(slot.infer(pixels), slot.features())
         finally:
             self._slots.put(slot)
 
@@ -81,9 +97,20 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
         raise EngineRefused(
             f"The graph {source.graph_file} takes {takes}, not pictures of side {source.side}."
         )
+    _check_features(compiled, source)
     # On a CPU without bf16 OpenVINO computes in f32, whatever it was asked for.
     computes_in = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    return OpenVinoEngine(compiled, computes_in, slots)
+    return OpenVinoEngine(compiled, computes_in, slots, source.features_output)
+
+
+def _check_features(compiled: Any, source: EngineSource) -> None:
+    names = {name for output in compiled.outputs for name in output.get_names()}
+    if source.features_output and source.features_output not in names:
+        raise EngineRefused(
+            f"The graph {source.graph_file} has no output {source.features_output!r}, from which "
+            "its bundle says that heatmaps are made.",
+            public="its graph lacks the output that heatmaps are made from.",
+        )
 
 
 def _compile_options(precision: str, slots: int) -> dict[str, str]:

@@ -1,13 +1,15 @@
 """PyTorch: the reference that bundles are made and checked with, and the engine for CUDA."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from topfive.engines.contract import EngineSource
-from topfive.engines.torchvision_models import build_module
+from topfive.engines.contract import EngineSource, FeaturedLogits
+from topfive.engines.torchvision_models import build_module, give_features
 from topfive.errors import EngineRefused
 
 
@@ -25,6 +27,10 @@ class TorchEngine:
         self.device = device
         self.precision = precision
         self._module = module.eval().to(device)
+        # Of the same weights, and run only where features are asked for.
+        self._featured = (
+            give_features(self._module, source.architecture) if source.features_output else None
+        )
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(source.mean, device=device).reshape(shape) * 255
         self._std = torch.tensor(source.std, device=device).reshape(shape) * 255
@@ -32,16 +38,29 @@ class TorchEngine:
     @torch.inference_mode()
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
-        batch = torch.tensor(pixels, device=self.device)
-        normalised = (batch.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
-            outputs = self._module(normalised)
-        logits: NDArray[np.float32] = outputs[0].float().cpu().numpy()
-        return logits
+        return _array(self._run(self._module, pixels))
+
+    @torch.inference_mode()
+    def infer_with_features(self, pixels: NDArray[np.uint8]) -> FeaturedLogits:
+        """Score the same pixels, and give the features too."""
+        logits, features = self._run(self._featured, pixels)
+        return FeaturedLogits(_array(logits), _array(features.permute(0, 2, 3, 1)))
 
     def close(self) -> None:
         """Drop the module."""
-        del self._module
+        del self._module, self._featured
+
+    def _run(self, module: Any, pixels: NDArray[np.uint8]) -> Any:
+        batch = torch.tensor(pixels, device=self.device)
+        normalised = (batch.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
+            return module(normalised)
+
+
+def _array(outputs: torch.Tensor) -> NDArray[np.float32]:
+    """Give the first of a batch of outputs as an array."""
+    array: NDArray[np.float32] = outputs[0].float().cpu().numpy()
+    return array
 
 
 def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:

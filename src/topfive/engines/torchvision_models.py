@@ -10,6 +10,8 @@ import torch
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import EngineRefused
 
+# By architecture: the layer whose features are pooled, and the linear layer that scores them.
+_HEADS = {"mobilenet_v2": ("features", "classifier.1"), "resnet50": ("layer4", "fc")}
 _MISSING_OPERATORS = ("nms", "qnms")
 _OPERATOR_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
@@ -46,6 +48,37 @@ def build_module(architecture: str, options: Mapping[str, float], classes: int) 
     constructor: Any = getattr(import_torchvision().models, architecture)
     module: torch.nn.Module = constructor(weights=None, num_classes=classes, **options)
     return module
+
+
+def give_features(module: torch.nn.Module, architecture: str) -> torch.nn.Module:
+    """Make of a module one that gives logits and the features that they are pooled from.
+
+    Both have the same weights. It gives (N, classes) and (N, channels, height, width).
+    """
+    import_torchvision()
+    from torchvision.models.feature_extraction import (  # noqa: PLC0415 - torchvision may be patched
+        create_feature_extractor,
+    )
+
+    features, linear = _HEADS[architecture]
+    extract = create_feature_extractor(module, {linear: "logits", features: "features"})
+    return _Pair(extract).train(module.training)
+
+
+def linear_weights(module: torch.nn.Module, architecture: str) -> tuple[str, torch.Tensor]:
+    """Give the weights by which features become logits, (classes, channels), and their name."""
+    name = f"{_HEADS[architecture][1]}.weight"
+    return name, module.get_parameter(name)
+
+
+class _Pair(torch.nn.Module):
+    def __init__(self, extract: torch.nn.Module) -> None:
+        super().__init__()
+        self._extract = extract
+
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found = self._extract(pictures)
+        return found["logits"], found["features"]
 
 
 @cache

@@ -10,6 +10,8 @@ from topfive.input_recipe import InputRecipe
 # the top class agrees with a full decode (see benchmarks), with 1 it does not always.
 SHRINK_MARGIN = 2
 
+Box = tuple[float, float, float, float]
+
 
 def least_side(recipe: InputRecipe) -> int:
     """Tell the shortest side in pixels that a decoder may shrink a picture to."""
@@ -22,12 +24,16 @@ def preprocess(image: Image.Image, recipe: InputRecipe) -> NDArray[np.uint8]:
     Takes an RGB picture; returns uint8 of shape (1, crop, crop, 3). Equal to torchvision's
     ImageClassification preset (resize with antialias, then centre crop) before its normalisation.
     """
-    resized = _resized_size(image.size, recipe.resize)
     # Cropping inside the resize computes only the rows and columns that are kept; the filter
     # still reads the pixels outside the box, so the result is the same.
-    box = _crop_box(image.size, resized, recipe.crop)
+    box = crop_box(image.size, recipe)
     cropped = image.resize((recipe.crop, recipe.crop), _FILTERS[recipe.interpolation], box)
     return np.asarray(cropped)[np.newaxis]
+
+
+def crop_box(size: tuple[int, int], recipe: InputRecipe) -> Box:
+    """Tell which part of a picture of `size` a model sees: left, top, right, bottom in pixels."""
+    return _crop_box(size, _resized_size(size, recipe.resize), recipe.crop)
 
 
 def _resized_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
@@ -38,9 +44,7 @@ def _resized_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
     return int(shorter_side * width / height), shorter_side
 
 
-def _crop_box(
-    size: tuple[int, int], resized: tuple[int, int], crop: int
-) -> tuple[float, float, float, float]:
+def _crop_box(size: tuple[int, int], resized: tuple[int, int], crop: int) -> Box:
     """Place torchvision's centre crop of the resized picture in the source picture."""
     left, top = (round((side - crop) / 2) for side in resized)
     across, down = size[0] / resized[0], size[1] / resized[1]

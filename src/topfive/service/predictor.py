@@ -151,6 +151,8 @@ class Predictor:
     def _answer(self, leased: Leased, upload: SniffedPicture, work: _Work) -> Prediction:
         """Give the answer that is kept, or find it."""
         options = work.options
+        if options.explains:
+            leased.classifier.require_heatmap()
         with (
             _noticing_departure(work.is_abandoned),
             self.cache.lookup(
@@ -196,7 +198,7 @@ class Predictor:
             _require_client(work.is_abandoned)
             queue_ms = (monotonic() - waiting_since_s + deadline.waited_s) * 1000
             prepared = leased.classifier.prepare(upload)
-            scored = self._infer(leased, prepared.pixels, work.options.top_k)
+            scored = self._score(leased, prepared, work.options)
         timings = Timings(
             queue_ms,
             prepared.decode_ms,
@@ -224,6 +226,13 @@ class Predictor:
         timings = Timings(queue_ms, 0.0, 0.0, scored.inference_ms, total_ms)
         return _Found(scored, ImageInfo("RGB", side, side), timings)
 
+    def _score(self, leased: Leased, prepared: Prepared, options: PredictionOptions) -> Scored:
+        if not options.explains:
+            return self._infer(leased, prepared.pixels, options.top_k)
+        choice, classifier = leased
+        with self.routing.noting_error(choice, classifier.ref):
+            return classifier.explain(prepared, options.top_k)
+
     def _infer(self, leased: Leased, pixels: Pixels, top_k: int) -> Scored:
         choice, classifier = leased
         with self.routing.noting_error(choice, classifier.ref):
@@ -237,6 +246,7 @@ class Predictor:
             found.image,
             found.timings,
             self._registry.is_stand_in(classifier),
+            found.scored.heatmap,
             follow_up=self.routing.follow_up(choice, classifier, found.scored, found.prepared),
         )
 

@@ -6,11 +6,11 @@ import click
 import torch
 from PIL import Image
 
-from topfive.bundles.store import demo_root, open_bundle
+from topfive.bundles.store import demo_root
 from topfive.errors import WeightsRefused
 from topfive.training import digits
 from topfive.training.export import BundlePlan, write_bundle
-from topfive.training.reference import renew_reference
+from topfive.training.renewal import renew_bundle
 
 LEAST_ACCURACY = 0.97
 
@@ -50,24 +50,17 @@ def write_digits_bundle(trained: digits.TrainedDigits, root: Path) -> Path:
     return write_bundle(plan, trained.state_dict, root)
 
 
-def renew_golden(folder: Path) -> Path:
-    """Write a bundle's golden logits again, computed from the weights in it; returns its folder."""
-    bundle = open_bundle(folder)
-    renew_reference(bundle)
-    return folder
-
-
 @click.command()
 @click.option("--seed", default=0, show_default=True, help="The seed of everything random.")
 @click.option("--epochs", default=60, show_default=True, help="How often each digit is seen.")
 @click.option("--root", type=click.Path(path_type=Path), help="[default: inside the package]")
-@click.option("--golden-only", is_flag=True, help="Train nothing: renew the golden logits alone.")
-def main(seed: int, epochs: int, root: Path | None, golden_only: bool) -> None:
+@click.option("--renew", is_flag=True, help="Train nothing: make it again of its own weights.")
+def main(seed: int, epochs: int, root: Path | None, renew: bool) -> None:
     """Train the digits model and write its bundle."""
     torch.set_num_threads(_THREADS)
     root = root or demo_root()
-    if golden_only:
-        click.echo(renew_golden(root / "digits" / _VERSION))
+    if renew:
+        click.echo(renew_bundle(root / "digits" / _VERSION))
     else:
         click.echo(write_digits_bundle(digits.train(seed, epochs), root))
 

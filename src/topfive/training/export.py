@@ -17,21 +17,26 @@ from topfive.bundles.labels import format_labels
 from topfive.bundles.manifest import (
     GOLDEN_FILE,
     GRAPH_FILE,
+    HEATMAP_FILE,
     LABELS_FILE,
+    LAYOUT,
     MANIFEST_FILE,
     WEIGHTS_FILE,
     GoldenSection,
+    HeatmapSection,
     Manifest,
 )
 from topfive.bundles.store import hash_file
 from topfive.engines.contract import EngineSource
 from topfive.engines.quiet_openvino import openvino as ov
-from topfive.engines.torchvision_models import build_module
+from topfive.engines.torchvision_models import build_module, give_features, linear_weights
 from topfive.errors import WeightsRefused
 from topfive.input_recipe import InputRecipe
 from topfive.training.checkpoints import StateDict
 from topfive.training.reference import write_reference
 from topfive.training.weights import convert_to_half
+
+_FEATURES_OUTPUT = "features"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,20 @@ class BundlePlan:
     metrics: Mapping[str, float] = field(default_factory=dict)
     is_half: bool = False
     extra_files: Mapping[str, Image.Image] = field(default_factory=dict)
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def write_bundle(plan: BundlePlan, state_dict: StateDict, root: Path) -> Path:
+def write_bundle(
+    plan: BundlePlan, state_dict: StateDict, root: Path, *, replaces: bool = False
+) -> Path:
     """Write a bundle beside its place and rename it there; returns its folder.
 
-    An existing bundle of that name and version is left as it is. Raises WeightsRefused if the
-    weights do not fit the architecture, or give values that are not numbers.
+    An existing bundle of that name and version is left as it is, unless this one `replaces` it.
+    Raises WeightsRefused if the weights do not fit the architecture, or give values that are not
+    numbers.
     """
     target = root / plan.name / plan.version
-    if target.exists():
+    if target.exists() and not replaces:
         return target
     module = _load_module(plan, state_dict)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +75,8 @@ def write_bundle(plan: BundlePlan, state_dict: StateDict, root: Path) -> Path:
     try:
         _write_files(plan, module, state_dict, beside)
         _let_everyone_read(beside)
+        if replaces and target.exists():
+            _move_aside(target)
         _move_into_place(beside, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -103,29 +114,48 @@ def _write_files(
     contiguous = {name: tensor.contiguous() for name, tensor in stored.items()}
     save_file(contiguous, folder / WEIGHTS_FILE)
     _write_graph(plan, module, folder)
+    heatmap = _write_class_weights(plan, module, folder)
     golden = write_reference(module, _engine_source(plan, folder), plan.labels, folder)
-    manifest = _manifest(plan, golden, folder)
+    manifest = _manifest(plan, golden, heatmap, folder)
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> None:
-    """Save OpenVINO IR that takes uint8 NHWC pixels and normalises them inside."""
+    """Save OpenVINO IR that takes uint8 NHWC pixels and normalises them inside.
+
+    It gives logits, and then features: NHWC, which OpenVINO need not bring into another order.
+    """
     side = plan.input.crop
     example = torch.zeros(1, 3, side, side)
+    featured = give_features(module, plan.architecture)
     with torch.inference_mode():
-        graph: Any = ov.convert_model(module, example_input=example, input=[1, 3, side, side])
+        graph: Any = ov.convert_model(featured, example_input=example, input=[1, 3, side, side])
+    graph.output(1).set_names({_FEATURES_OUTPUT})
     steps = ov.preprocess.PrePostProcessor(graph)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     steps.input().model().set_layout(ov.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(ov.Type.f32).mean(
         [255 * value for value in plan.input.mean]
     ).scale([255 * value for value in plan.input.std])
+    steps.output(1).model().set_layout(ov.Layout("NCHW"))
+    steps.output(1).tensor().set_layout(ov.Layout("NHWC"))
     ov.save_model(steps.build(), folder / GRAPH_FILE, compress_to_fp16=plan.is_half)
 
 
-def _manifest(plan: BundlePlan, golden: GoldenSection, folder: Path) -> Manifest:
+def _write_class_weights(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> HeatmapSection:
+    """Write once more what heatmaps need of the weights, which an image leaves out as a whole."""
+    tensor, weights = linear_weights(module, plan.architecture)
+    stored = convert_to_half({tensor: weights}) if plan.is_half else {tensor: weights}
+    save_file(stored, folder / HEATMAP_FILE)
+    return HeatmapSection(output=_FEATURES_OUTPUT, tensor=tensor)
+
+
+def _manifest(
+    plan: BundlePlan, golden: GoldenSection, heatmap: HeatmapSection, folder: Path
+) -> Manifest:
     others = sorted(path for path in folder.iterdir() if path.is_file())
     return Manifest(
+        layout=LAYOUT,
         name=plan.name,
         version=plan.version,
         architecture=plan.architecture,
@@ -133,10 +163,11 @@ def _manifest(plan: BundlePlan, golden: GoldenSection, folder: Path) -> Manifest
         classes=len(plan.labels),
         input=plan.input,
         source=plan.source,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=plan.created,
         files={path.name: hash_file(path) for path in others},
         metrics=dict(plan.metrics),
         golden=golden,
+        heatmap=heatmap,
     )
 
 
@@ -150,7 +181,15 @@ def _engine_source(plan: BundlePlan, folder: Path) -> EngineSource:
         std=plan.input.std,
         graph_file=folder / GRAPH_FILE,
         weights_file=folder / WEIGHTS_FILE,
+        features_output=_FEATURES_OUTPUT,
     )
+
+
+def _move_aside(target: Path) -> None:
+    """Make way; who has loaded the old bundle keeps what it has read or mapped."""
+    aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.parent))
+    target.rename(aside / target.name)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _move_into_place(beside: Path, target: Path) -> None:

@@ -9,9 +9,10 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 from topfive.bundles.labels import hash_labels, read_labels, require_count
+from topfive.bundles.manifest import LAYOUT
 from topfive.bundles.official import IMAGENET_CLASSES, OfficialWeights, official_weights
 from topfive.bundles.source import content_version, hash_weights, is_url, shown
-from topfive.bundles.store import find_bundle
+from topfive.bundles.store import find_bundle, read_manifest
 from topfive.engines.architectures import require_known
 from topfive.engines.torchvision_models import import_torchvision
 from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
@@ -19,6 +20,7 @@ from topfive.registry.desired import DesiredBundle, ModelOptions, resolve
 from topfive.training.checkpoints import fit_architecture
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
+from topfive.training.renewal import has_weights, renew_bundle
 from topfive.training.weights import fetch_weights, load_state_dict
 
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
@@ -26,6 +28,9 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 def pull_bundle(options: ModelOptions) -> Path:
     """Make the bundle that `options` describe, unless it is there; returns its folder.
+
+    One of an earlier layout is made again: of the weights in it, or where it has none, of those
+    that it was made of.
 
     Raises a Mistake if the model is unknown, or weights, labels or recipe cannot be used;
     WeightsUnreachable or BundleMissing if they cannot be fetched or written now.
@@ -45,9 +50,13 @@ def pull_bundle(options: ModelOptions) -> Path:
 
 def _pull(options: ModelOptions, desired: DesiredBundle) -> Path:
     present = find_bundle(options.models_dir, desired.name, desired.is_made_as)
-    if present is not None:
+    is_older = present is not None and read_manifest(present).layout < LAYOUT
+    if present is not None and not is_older:
         return present
-    _require_free(options, desired)
+    if present is not None and has_weights(present):
+        return renew_bundle(present)
+    if not is_older:
+        _require_free(options, desired)
     with TemporaryDirectory(dir=options.models_dir, prefix=".fetching-") as folder:
         file = _obtain_file(options, desired, Path(folder))
         weights_sha256 = hash_weights(file)
@@ -63,7 +72,7 @@ def _pull(options: ModelOptions, desired: DesiredBundle) -> Path:
         golden=draw_golden_picture(desired.input.crop),
         metrics=_official_metrics(desired.official) if desired.is_official else {},
     )
-    return write_bundle(plan, state_dict, options.models_dir)
+    return write_bundle(plan, state_dict, options.models_dir, replaces=is_older)
 
 
 def _obtain_file(options: ModelOptions, desired: DesiredBundle, folder: Path) -> Path:

@@ -36,8 +36,8 @@ def test_a_slip_is_told_with_what_was_meant(name: str) -> None:
 
 def test_another_name_is_told_with_those_there_are() -> None:
     """A name like none is refused with all that are known."""
-    told = "`explain` is not known. Known are `top_k`, `model` and `version`."
-    assert refusal(("explain", "heatmap")) == told
+    told = "`fruit` is not known. Known are `top_k`, `model`, `version` and `explain`."
+    assert refusal(("fruit", "apple")) == told
 
 
 def test_an_unknown_name_is_told_first() -> None:
@@ -51,6 +51,13 @@ def test_a_wrong_number_is_told_with_its_range(text: str) -> None:
     assert (
         refusal(("top_k", text)) == f"`top_k` must be a whole number from 1 to 100, not '{text}'."
     )
+
+
+def test_what_can_be_explained_is_told() -> None:
+    """Of a field that takes one word the word is told."""
+    assert refusal(("explain", "why")) == "`explain` must be `heatmap`, not 'why'."
+    assert read_fields(PredictFields, [("explain", "heatmap")]).options().explains
+    assert not PredictFields().options().explains
 
 
 def test_a_long_name_of_a_model_is_not_repeated() -> None:

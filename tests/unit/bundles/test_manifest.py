@@ -57,7 +57,18 @@ def test_what_is_no_manifest_is_refused(text):
         parse_manifest(text, "bundle.json")
 
 
-@pytest.mark.parametrize("layout", [0, 2, "1.5"])
+def test_the_second_layout_may_have_a_heatmap():
+    """What heatmaps are made from is named, and its file has a hash."""
+    section = {"output": "features", "tensor": "fc.weight"}
+    files = GOOD["files"] | {"heatmap.safetensors": "b" * 64}
+    manifest = _parse(layout=2, heatmap=section, files=files)
+    assert (manifest.heatmap.output, manifest.heatmap.tensor) == ("features", "fc.weight")
+    assert _parse(layout=2).heatmap is None
+    with pytest.raises(BundleRefused, match=r"no hash for heatmap\.safetensors"):
+        _parse(layout=2, heatmap=section)
+
+
+@pytest.mark.parametrize("layout", [0, 3, "1.5"])
 def test_another_layout_is_refused(layout):
     """A bundle of a later layout is not guessed at."""
     with pytest.raises(BundleRefused, match="layout"):

@@ -148,7 +148,7 @@ def _alter_logits(folder):
 
 def test_a_graph_of_other_classes_is_refused(copied):
     """A bundle whose graph has more outputs than its labels does not serve."""
-    change_manifest(copied, lambda one: one.update(classes=9))
+    change_manifest(copied, lambda one: one.update(classes=9, heatmap=None))
     replace_file(copied, "labels.txt", b"name\n" * 9)
     tensors = load_file(copied / "golden.safetensors")
     shorter = {name: np.ascontiguousarray(tensor[:, :9]) for name, tensor in tensors.items()}
@@ -226,6 +226,10 @@ class _Wrapped:
         if self.precision == "bf16" and self._opened.in_bf16:
             return self._opened.in_bf16.pop(0)
         return logits * (self.precision not in self._opened.broken)
+
+    def infer_with_features(self, pixels):
+        """Score pixels in the same way, with the features as ever."""
+        return self._engine.infer_with_features(pixels)._replace(logits=self.infer(pixels))
 
     def close(self):
         """Note it."""
@@ -327,7 +331,7 @@ def test_the_public_reason_of_a_graph_that_is_not_one_holds_no_path(copied):
             lambda one: one["golden"]["top_five"][0].update(class_id=10),
         ),
         ("a crop that the graph does not take", lambda one: one["input"].update(crop=48)),
-        ("an unknown layout of weights", lambda one: one.update(layout=2)),
+        ("an unknown layout of weights", lambda one: one.update(layout=3)),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(copied, what, change):

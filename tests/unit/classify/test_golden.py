@@ -29,6 +29,7 @@ def copied(tiny_folder, tmp_path):
 def older(copied):
     """A bundle as it was made before logits were kept."""
     (copied / "golden.safetensors").unlink()
+    change_manifest(copied, lambda one: one.pop("heatmap"))
     change_manifest(copied, lambda one: one["golden"].pop("inputs"))
     change_manifest(copied, lambda one: one["files"].pop("golden.safetensors"))
     return copied
@@ -68,11 +69,14 @@ def test_noise_is_lively_and_coloured():
 
 
 def test_a_bundle_names_the_inputs_that_its_logits_are_of(tiny_bundle):
-    """The reference of a new bundle has logits for every input, in f32 and in bf16."""
+    """The reference of a new bundle has logits and a map for every input, in f32 and in bf16."""
     reference = open_reference(tiny_bundle)
     assert tiny_bundle.manifest.golden.inputs == INPUTS
     assert reference.inputs.shape == (len(INPUTS), 64, 64, 3)
-    assert reference.f32.shape == reference.bf16.shape == (len(INPUTS), 10)
+    logits = reference.logits
+    assert logits.f32.shape == logits.bf16.shape == (len(INPUTS), 10)
+    assert reference.f32.shape == reference.bf16.shape == (len(INPUTS), 2, 2)
+    assert (logits.f32 != logits.bf16).any()
     assert (reference.f32 != reference.bf16).any()
 
 
@@ -96,6 +100,10 @@ def test_logits_without_a_hash_are_refused(copied):
         lambda tensors: {"f32": tensors["f32"]},
         lambda tensors: tensors | {"bf16": tensors["bf16"][:3]},
         lambda tensors: tensors | {"f32": np.full_like(tensors["f32"], np.nan)},
+        lambda tensors: {name: tensors[name] for name in ("f32", "bf16", "f32_maps")},
+        lambda tensors: tensors | {"bf16_maps": tensors["bf16_maps"][:3]},
+        lambda tensors: tensors | {"f32_maps": tensors["f32_maps"][0]},
+        lambda tensors: tensors | {"f32_maps": np.full_like(tensors["f32_maps"], np.nan)},
     ],
 )
 def test_logits_that_cannot_be_compared_with_are_refused(copied, change):

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from topfive.engines import EngineOptions, EngineSource, choice, engine_candidates, open_engine
 from topfive.engines.contract import EngineCandidate
@@ -32,6 +34,7 @@ def tiny_source(tiny_bundle):
         std=manifest.input.std,
         graph_file=tiny_bundle.folder / "model.xml",
         weights_file=tiny_bundle.folder / "weights.safetensors",
+        features_output=manifest.heatmap.output,
     )
 
 
@@ -113,14 +116,39 @@ def test_an_opened_engine_tells_what_it_is(tiny_source, kind, precision):
     engine.close()
 
 
+@pytest.mark.parametrize("kind", ["openvino", "torch"])
+def test_logits_are_the_mean_of_the_features_weighed(tiny_source, kind):
+    """Features come with the logits of `infer`, and are what those are made of."""
+    engine = open_engine(tiny_source, EngineCandidate(kind, "f32", ""), 1)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    logits, features = engine.infer_with_features(pixels)
+    assert (logits == engine.infer(pixels)).all()
+    assert features.shape == (2, 2, 1280)
+    assert features.dtype == np.float32
+    weights = load_file(tiny_source.weights_file)
+    rows, bias = weights["classifier.1.weight"], weights["classifier.1.bias"]
+    weighed = rows @ features.mean(axis=(0, 1)) + bias
+    np.testing.assert_allclose(logits, weighed, atol=1e-3)
+    engine.close()
+
+
+def test_a_graph_without_its_features_is_refused(tiny_source):
+    """A bundle that promises heatmaps of a graph that has no such output does not serve."""
+    source = replace(tiny_source, features_output="nothing")
+    with pytest.raises(EngineRefused, match="has no output 'nothing'") as refusal:
+        open_engine(source, EngineCandidate("openvino", "f32", ""), 1)
+    assert "/" not in refusal.value.public
+
+
 def test_answers_do_not_change_under_later_ones(tiny_source):
     """What an engine returned is the caller's own: the next inference does not overwrite it."""
     engine = open_engine(tiny_source, EngineCandidate("openvino", "f32", ""), 1)
-    first = engine.infer(np.zeros((1, 64, 64, 3), np.uint8))
-    copy = first.copy()
-    second = engine.infer(np.full((1, 64, 64, 3), 200, np.uint8))
-    assert (first == copy).all()
-    assert (first != second).any()
+    first = engine.infer_with_features(np.zeros((1, 64, 64, 3), np.uint8))
+    copies = [one.copy() for one in first]
+    second = engine.infer_with_features(np.full((1, 64, 64, 3), 200, np.uint8))
+    for one, copy, other in zip(first, copies, second, strict=True):
+        assert (one == copy).all()
+        assert (one != other).any()
     engine.close()
 
 

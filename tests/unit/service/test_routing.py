@@ -71,6 +71,10 @@ class _Lent:
         """Score pixels."""
         return self._engine.infer(pixels)
 
+    def infer_with_features(self, pixels):
+        """Score pixels, with features."""
+        return self._engine.infer_with_features(pixels)
+
     def close(self):
         """Do nothing."""
 

@@ -1,6 +1,7 @@
 """Making a bundle: whole or not at all, and never twice."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -69,9 +70,21 @@ def test_half_precision_halves_the_weights_and_still_agrees(half_bundle):
     stored = load_file(half_bundle / "weights.safetensors")
     assert stored["classifier.1.weight"].dtype == torch.float16
     assert stored["features.0.1.num_batches_tracked"].dtype == torch.int64
+    assert load_file(half_bundle / "heatmap.safetensors")["classifier.1.weight"].equal(
+        stored["classifier.1.weight"]
+    )
     for engine in ("openvino", "torch"):
         options = EngineOptions(engine, "f32")
         load_classifier(open_bundle(half_bundle), options, ImageLimits(), frozenset()).close()
+
+
+def test_a_bundle_can_be_made_again_in_its_place(half_bundle, tmp_path):
+    """What replaces a bundle is there afterwards, whole, and nothing of the old one is left."""
+    shutil.copytree(half_bundle.parents[1], tmp_path, dirs_exist_ok=True)
+    made = write_bundle(_plan(labels=("a", "b", "c")), _weights(), tmp_path, replaces=True)
+    assert open_bundle(made).labels == ("a", "b", "c")
+    assert not (made / "sample.png").exists()
+    assert [path.name for path in made.parent.iterdir()] == ["1"]
 
 
 def test_an_existing_bundle_is_left_alone(half_bundle):

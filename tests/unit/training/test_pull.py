@@ -1,6 +1,8 @@
 """Pulling: from a weights file to a bundle, once."""
 
 import errno
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -76,6 +78,32 @@ def test_pulling_again_leaves_it_as_it_is(pulled):
     assert {path.name for path in options.models_dir.iterdir()} <= {"birds", ".pull.lock"}
 
 
+def _make_older(folder, *, has_weights: bool = True) -> None:
+    """Turn a bundle into one of the first layout."""
+    manifest = json.loads((folder / "bundle.json").read_text("utf-8"))
+    del manifest["heatmap"]
+    manifest |= {"layout": 1, "created": "2026-01-01T00:00:00+00:00"}
+    (folder / "bundle.json").write_text(json.dumps(manifest), "utf-8")
+    if not has_weights:
+        (folder / "weights.safetensors").unlink()
+
+
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_a_bundle_of_the_first_layout_is_made_again(pulled, tmp_path, has_weights):
+    """Of its own weights, or without them of the same source; it stays as old as it was."""
+    options, folder = pulled
+    shutil.copytree(folder.parent, tmp_path / folder.parent.name)
+    older = tmp_path / folder.parent.name / folder.name
+    _make_older(older, has_weights=has_weights)
+    assert pull_bundle(replace(options, models_dir=tmp_path)) == older
+    made, before = (open_bundle(one).manifest for one in (older, folder))
+    assert (made.layout, made.heatmap) == (2, before.heatmap)
+    assert made.files["weights.safetensors"] == before.files["weights.safetensors"]
+    assert made.golden == before.golden
+    assert (made.created == "2026-01-01T00:00:00+00:00") == has_weights
+    assert [path.name for path in older.parent.iterdir()] == [older.name]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -121,7 +149,7 @@ def test_a_full_disk_is_no_mistake(pulled, tmp_path, monkeypatch):
     """What may heal is told as such, so that it is tried again."""
     options, _ = pulled
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("topfive.training.pull.write_bundle", fail)

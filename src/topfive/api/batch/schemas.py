@@ -5,7 +5,15 @@ from typing import Literal
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from topfive.api.schemas import ClassOut, ImageOut, ModelOut, Shape, TimingOut, picture_members
+from topfive.api.schemas import (
+    ClassOut,
+    HeatmapOut,
+    ImageOut,
+    ModelOut,
+    Shape,
+    TimingOut,
+    picture_members,
+)
 from topfive.errors import Failure
 from topfive.predictions import Prediction
 
@@ -25,6 +33,9 @@ class ClassifiedOut(Shape):
     predictions: list[ClassOut]
     image: ImageOut
     timing_ms: TimingOut
+    heatmap: HeatmapOut | SkipJsonSchema[None] = Field(
+        default=None, description="There where `explain=heatmap` asks for it."
+    )
 
 
 class FailedOut(Shape):

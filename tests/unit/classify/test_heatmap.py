@@ -1,0 +1,224 @@
+"""Where the best class was seen: how a map is brought back to the picture."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.numpy import load_file, save
+
+from tests import pictures
+from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
+from topfive.bundles.store import open_bundle
+from topfive.classify.classifier import load_classifier
+from topfive.classify.heatmap import (
+    LONGEST_SIDE,
+    ClassWeights,
+    draw_heatmap,
+    open_class_maps,
+)
+from topfive.engines import EngineOptions
+from topfive.errors import BundleRefused, HeatmapUnavailable
+from topfive.images.decode import Decoded
+from topfive.images.limits import ImageLimits
+from topfive.images.sniff import sniff
+from topfive.input_recipe import InputRecipe
+
+LIMITS = ImageLimits()
+RECIPE = InputRecipe(resize=232, crop=224, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+WHOLE = RECIPE.model_copy(update={"resize": 224})
+CORNER = np.zeros((7, 7), np.float32)
+CORNER[0, 0] = 3
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_bundle):
+    """The tiny bundle in OpenVINO."""
+    loaded = load_classifier(tiny_bundle, EngineOptions("openvino", "f32"), LIMITS, frozenset())
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def copied(tiny_folder, tmp_path):
+    """A copy of the tiny bundle to change."""
+    return copy_bundle(tiny_folder, tmp_path / "copy")
+
+
+def _decoded(width: int, height: int, shrunk: int = 1) -> Decoded:
+    pixels = Image.new("RGB", (max(1, width // shrunk), max(1, height // shrunk)))
+    return Decoded(pixels, "PNG", (width, height))
+
+
+def _levels(heatmap):
+    with Image.open(io.BytesIO(heatmap.png)) as image:
+        assert (image.format, image.mode) == ("PNG", "L")
+        assert image.size == (heatmap.width, heatmap.height)
+        return np.asarray(image)
+
+
+def _draw(class_map, width, height, recipe=WHOLE, shrunk=1):
+    return _levels(draw_heatmap(1, class_map, _decoded(width, height, shrunk), recipe))
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"),
+    [
+        ((500, 375), (128, 96)),
+        ((375, 500), (96, 128)),
+        ((128, 128), (128, 128)),
+        ((40, 30), (40, 30)),
+        ((20_000, 3), (128, 1)),
+        ((1, 1), (1, 1)),
+    ],
+)
+def test_a_heatmap_has_the_shape_of_the_picture(size, drawn):
+    """It has the picture's aspect ratio, is never larger than it, and bounded."""
+    heatmap = draw_heatmap(7, CORNER, _decoded(*size), RECIPE)
+    assert (heatmap.width, heatmap.height) == drawn
+    assert max(drawn) <= LONGEST_SIDE
+    assert heatmap.class_id == 7
+    _levels(heatmap)
+
+
+def test_a_corner_of_the_map_is_that_corner_of_the_picture():
+    """What is seen at the top left is bright at the top left, and dark elsewhere."""
+    levels = _draw(CORNER, 128, 128)
+    assert levels[0, 0] == levels[8, 8] == 255
+    assert (levels[30:] == 0).all()
+    assert (levels[:, 30:] == 0).all()
+    assert _draw(CORNER.T[::-1], 128, 128)[-1, 0] == 255
+
+
+@pytest.mark.parametrize("size", [(400, 200), (200, 400)])
+def test_beyond_the_square_that_the_model_sees_it_is_black(size):
+    """Of a long picture the model sees the middle: both ends are black, the middle is not."""
+    levels = _draw(np.ones((7, 7), np.float32), *size)
+    levels = levels if size[0] > size[1] else levels.T
+    assert (levels[:, :32] == 0).all()
+    assert (levels[:, 32:96] == 255).all()
+    assert (levels[:, 96:] == 0).all()
+
+
+def test_the_crops_margin_is_black_too():
+    """Of 232 pixels 224 are seen: the edge of a square picture is not."""
+    levels = _draw(np.ones((7, 7), np.float32), 1280, 1280, RECIPE)
+    assert (levels[2:-2, 2:-2] == 255).all()
+    assert not levels[:2].any()
+    assert not levels[:, -2:].any()
+
+
+def test_of_the_longest_picture_there_is_something_to_see():
+    """Where the part that is seen is narrower than a pixel, that pixel is drawn."""
+    levels = _draw(np.ones((7, 7), np.float32), 20_000, 3)
+    assert (levels == 255).sum() in (1, 2)
+
+
+def test_a_picture_that_was_shrunk_while_decoding_has_the_same_map():
+    """The map is of the picture, not of what the decoder made of it."""
+    map_ = np.arange(49, dtype=np.float32).reshape(7, 7)
+    assert (_draw(map_, 1600, 1200) == _draw(map_, 1600, 1200, shrunk=4)).all()
+
+
+def test_only_proportions_count_and_what_speaks_against_is_black():
+    """A map times a number draws the same; negative places are as black as none."""
+    map_ = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)
+    levels = _draw(map_, 128, 96)
+    assert (levels == _draw(map_ * 1000, 128, 96)).all()
+    assert (levels == _draw(np.maximum(map_, 0), 128, 96)).all()
+    assert levels.max() >= 250
+    assert not _draw(-np.abs(map_), 128, 96).any()
+    assert not _draw(np.zeros_like(map_), 128, 96).any()
+
+
+@given(
+    st.integers(1, 30_000),
+    st.integers(1, 30_000),
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.integers(0, 99),
+)
+def test_any_picture_and_grid_give_a_heatmap(width, height, down, across, seed):
+    """Whatever the sizes, a whole PNG comes out whose brightest place is as bright as the map."""
+    map_ = np.random.default_rng(seed).random((down, across)).astype(np.float32) + 0.1
+    decoded = Decoded(Image.new("RGB", (1, 1)).resize((min(width, 300), min(height, 300))), "PNG",
+                      (width, height))  # fmt: skip
+    heatmap = draw_heatmap(0, map_, decoded, RECIPE)
+    levels = _levels(heatmap)
+    assert levels.any()
+    assert abs(heatmap.width / heatmap.height - width / height) <= 2 * max(width / height, 1)
+
+
+def test_an_explanation_has_the_classes_of_a_prediction(classifier):
+    """The classes are those without it, and the heatmap is of the best one."""
+    prepared = classifier.prepare(sniff(pictures.png(400, 300), LIMITS))
+    explained, plain = classifier.explain(prepared, 3), classifier.infer(prepared.pixels, 3)
+    assert explained.classes == plain.classes
+    assert plain.heatmap is None
+    assert explained.heatmap.class_id == plain.classes[0].class_id
+    assert (explained.heatmap.width, explained.heatmap.height) == (128, 96)
+    assert _levels(explained.heatmap).max() == 255
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_turned_picture_has_the_heatmap_of_the_upright_one(classifier, orientation):
+    """The map lies on the picture as people see it, after its EXIF orientation."""
+    turned, upright = (
+        classifier.explain(classifier.prepare(sniff(one, LIMITS)), 1).heatmap
+        for one in (pictures.rotated(orientation, "PNG"), pictures.png())
+    )
+    assert (turned.width, turned.height) == (96, 64)
+    assert turned == upright
+
+
+def test_a_bundle_of_the_first_layout_has_no_heatmap(copied):
+    """It serves as before; who asks for a heatmap is told what to do."""
+    older = (("layout", 1), ("heatmap", None))
+    change_manifest(copied, lambda one: one.update(older))
+    loaded = load_classifier(
+        open_bundle(copied), EngineOptions("openvino", "f32"), LIMITS, frozenset()
+    )
+    upload = sniff(pictures.png(), LIMITS)
+    assert loaded.classify(upload, 5).classes
+    with pytest.raises(HeatmapUnavailable, match="topfive pull"):
+        loaded.require_heatmap()
+    with pytest.raises(HeatmapUnavailable):
+        loaded.explain(loaded.prepare(upload), 5)
+    loaded.close()
+
+
+def test_weights_are_read_by_class(tiny_bundle):
+    """A class's map is its row of the last layer's weights over the features."""
+    rows = load_file(tiny_bundle.folder / "weights.safetensors")["classifier.1.weight"]
+    features = np.random.default_rng(0).random((2, 2, rows.shape[1])).astype(np.float32)
+    weights = open_class_maps(tiny_bundle)
+    assert isinstance(weights, ClassWeights)
+    for class_id in (0, 9):
+        expected = np.einsum("hwc,c->hw", features, rows[class_id])
+        np.testing.assert_allclose(weights.weigh(features, class_id), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 100,
+        save({"another": np.zeros((10, 1280), np.float32)}),
+        save({"classifier.1.weight": np.zeros((9, 1280), np.float32)}),
+        save({"classifier.1.weight": np.zeros(10, np.float32)}),
+    ],
+)
+def test_damaged_weights_are_refused(copied, content):
+    """A file that is none, or holds something else, is refused as an operator's matter."""
+    replace_file(copied, "heatmap.safetensors", content)
+    with pytest.raises(BundleRefused, match=r"heatmap\.safetensors"):
+        open_class_maps(open_bundle(copied))
+
+
+def test_a_heatmap_without_a_hash_is_refused(copied):
+    """A bundle that says it has a heatmap must vouch for its weights."""
+    change_manifest(copied, lambda one: one["files"].pop("heatmap.safetensors"))
+    with pytest.raises(BundleRefused, match=r"no hash for heatmap\.safetensors"):
+        open_bundle(copied)
