@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from topfive.cli.models.options import UrlType
+from topfive.cli.overlays import Overlays, open_overlays
 from topfive.cli.picture_files import PictureFile, find_pictures, read_picture
 from topfive.concurrency.limiter import Deadline
 from topfive.errors import BundleMissing, Failure
@@ -38,10 +39,18 @@ _UNREADABLE = "unreadable_file"
               help="How many classes to show.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True,
               help="Print one JSON object a line: the API's answer, and its `file`.")  # fmt: skip
+@click.option("--heatmap", type=click.Path(path_type=Path), metavar="PNG|FOLDER",
+              help="Write where the best class was seen, laid over the picture: a PNG; of "
+              "several pictures a folder of them.")  # fmt: skip
 @click.option("--url", type=UrlType(), help="Ask the service at this address.")
 @click.option("--key", help="An API key for that service. [default: TOPFIVE_API_KEY]")
 def classify(
-    pictures: tuple[Path, ...], top_k: int, as_json: bool, url: str | None, key: str | None
+    pictures: tuple[Path, ...],
+    top_k: int,
+    as_json: bool,
+    heatmap: Path | None,
+    url: str | None,
+    key: str | None,
 ) -> None:
     """Classify picture files without a server, with the same settings, or at a running service.
 
@@ -54,6 +63,7 @@ def classify(
     Examples:
       topfive classify cat.jpg dog.png
       topfive classify --json photos/ > results.jsonl
+      topfive classify --heatmap seen.png cat.jpg
       curl -s https://example.org/cat.jpg | topfive classify -
       TOPFIVE_MODEL=digits topfive classify three.png
       topfive classify --url https://pictures.example.org photos/
@@ -61,7 +71,12 @@ def classify(
     found = find_pictures(pictures)
     if url is None and key is not None:
         raise click.UsageError("--key is for a service: name it with --url.")
-    told = _classify_here(found, top_k) if url is None else _ask(url, key, found, top_k)
+    overlays = open_overlays(heatmap, pictures)
+    if url is None:
+        told = _classify_here(found, top_k, overlays)
+    else:
+        overlays.require_files(pictures)
+        told = _ask(url, key, found, top_k, overlays)
     show = _show_json if as_json else _show_table
     failed = 0
     with closing(told):
@@ -71,22 +86,31 @@ def classify(
     sys.exit(1 if failed else 0)
 
 
-def _classify_here(pictures: Iterator[PictureFile], top_k: int) -> Generator[Told, None, None]:
+def _classify_here(
+    pictures: Iterator[PictureFile], top_k: int, overlays: Overlays
+) -> Generator[Told, None, None]:
     settings = read_settings()
     configure_logs(LogOptions("critical", "console"), sys.stderr)
+    options = PredictionOptions(top_k, explains=overlays.are_wanted)
     with _open_service(settings) as service:
         for picture in pictures:
-            outcome = picture.error or _classify_file(service, picture, top_k)
+            outcome = picture.error or _classify_file(service, picture, options, overlays)
             yield picture.path, outcome, uuid4().hex
 
 
 def _ask(
-    url: str, key: str | None, pictures: Iterator[PictureFile], top_k: int
+    url: str, key: str | None, pictures: Iterator[PictureFile], top_k: int, overlays: Overlays
 ) -> Generator[Told, None, None]:
     # httpx takes a while to import, and only this wants it.
     from topfive.cli.remote import classify_remotely  # noqa: PLC0415
 
-    return classify_remotely(url, read_api_key() if key is None else key, pictures, top_k)
+    key = read_api_key() if key is None else key
+    told = classify_remotely(url, key, pictures, top_k, heatmap=overlays.are_wanted)
+    with closing(told):
+        for path, outcome, request_id in told:
+            if isinstance(outcome, Prediction):
+                overlays.write(path, outcome.heatmap)
+            yield path, outcome, request_id
 
 
 @contextmanager
@@ -107,13 +131,17 @@ def _open_service(settings: Settings) -> Iterator[Service]:
         service.close()
 
 
-def _classify_file(service: Service, picture: PictureFile, top_k: int) -> Outcome:
+def _classify_file(
+    service: Service, picture: PictureFile, options: PredictionOptions, overlays: Overlays
+) -> Outcome:
     deadline = Deadline.after(service.limits.request_timeout_s)
     try:
         data = read_picture(picture.path, service.limits.image.max_bytes)
-        return service.predict(data, deadline, PredictionOptions(top_k))
+        prediction = service.predict(data, deadline, options)
     except (Failure, OSError) as error:
         return error
+    overlays.write(picture.path, prediction.heatmap, data)
+    return prediction
 
 
 def _show_json(path: Path, outcome: Outcome, request_id: str) -> None:

@@ -24,7 +24,7 @@ from topfive.telemetry.console import printable
 
 
 def classify_remotely(
-    url: str, key: str, pictures: Iterable[PictureFile], top_k: int
+    url: str, key: str, pictures: Iterable[PictureFile], top_k: int, *, heatmap: bool = False
 ) -> Generator[tuple[Path, Prediction | Failure | OSError, str], None, None]:
     """Have a service classify pictures, several at a time.
 
@@ -37,7 +37,8 @@ def classify_remotely(
         with client.Client(url, retries=1) as service:
             _tell_health(service.health())
         with client.Client(url, key=key) as service:
-            for result in service.predict_many(_given(pictures, waiting), top_k=top_k):
+            given = _given(pictures, waiting)
+            for result in service.predict_many(given, top_k=top_k, heatmap=heatmap):
                 yield from _known_errors(waiting)
                 yield waiting.popleft().path, _outcome(result), _request_id(result)
             yield from _known_errors(waiting)

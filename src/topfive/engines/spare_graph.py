@@ -7,7 +7,7 @@ from threading import Lock, Semaphore, Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from topfive.engines.contract import Engine
+from topfive.engines.contract import Engine, FeaturedLogits
 from topfive.errors import EngineRefused
 
 
@@ -34,6 +34,11 @@ class SpareGraph:
         """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
         with self._choose() as engine:
             return engine.infer(pixels)
+
+    def infer_with_features(self, pixels: NDArray[np.uint8]) -> FeaturedLogits:
+        """Score the same pixels, and give the features too."""
+        with self._choose() as engine:
+            return engine.infer_with_features(pixels)
 
     def close(self) -> None:
         """Give the memory of both back; nothing may be inferred any more."""

@@ -6,8 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from tests import pictures
 from tests.unit.bundle_copies import copy_bundle, replace_file
@@ -175,6 +177,61 @@ def test_classify_shows_a_table_to_a_person(run, tmp_path):
     assert "%" in found.stdout
     assert "b.png: " in found.stderr
     assert "(unsupported_format)" in found.stderr
+
+
+def test_classify_lays_the_heatmap_over_the_picture(run, tmp_path):
+    """One picture gets the PNG that is named: the picture itself, coloured where the class was."""
+    (tmp_path / "a.png").write_bytes(pictures.rotated(6, "PNG", 200, 100))
+    found = run("classify", "--heatmap", "seen.png", "a.png")
+    assert found.exit_code == 0
+    assert "class " in found.stdout
+    with Image.open(tmp_path / "seen.png") as seen:
+        overlay = np.asarray(seen).astype(int)
+    upright = np.asarray(pictures.draw(200, 100)).astype(int)
+    assert overlay.shape == upright.shape
+    assert (overlay[:, :40] == upright[:, :40]).all()
+    assert np.abs(overlay - upright)[:, 60:140].max() > 60
+
+
+def test_classify_writes_heatmaps_of_several_pictures_into_a_folder(run, tmp_path):
+    """Each is called after its picture, pictures of one name are told apart, failures have none."""
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").write_bytes(pictures.png())
+    (tmp_path / "one" / "b.jpg").write_bytes(b"text")
+    found = run("classify", "--heatmap", "seen/here", "one", "two", "-",
+                standard_input=pictures.jpeg(3000, 2000))  # fmt: skip
+    assert found.exit_code == 1
+    written = {path.name for path in (tmp_path / "seen" / "here").iterdir()}
+    assert written == {"a.png.png", "a.png-2.png", "standard-input.png"}
+    with Image.open(tmp_path / "seen" / "here" / "standard-input.png") as seen:
+        assert seen.size == (1024, 683)
+
+
+def test_classify_says_where_a_heatmap_cannot_be_written(run, tmp_path):
+    """The reason is told, and nothing else goes wrong."""
+    (tmp_path / "a.png").write_bytes(pictures.png())
+    (tmp_path / "file").touch()
+    found = run("classify", "--heatmap", "file/seen.png", "a.png")
+    assert found.exit_code == 1
+    assert "file/seen.png cannot be written: " in found.stderr
+
+
+def test_classify_at_a_service_draws_over_files_alone(run):
+    """What is read from standard input is sent, and cannot be read once more."""
+    found = run("classify", "--heatmap", "seen", "--url", "http://127.0.0.1:9", "a.png", "-")
+    assert found.exit_code == 2
+    assert "`-` cannot be read twice" in found.stderr
+
+
+def test_classify_says_that_a_model_has_no_heatmap(run, tmp_path, tiny_folder):
+    """With a bundle of before there were any, that is what each picture gets."""
+    (tmp_path / "a.png").write_bytes(pictures.png())
+    older = copy_bundle(tiny_folder, tmp_path / "older", layout=1, heatmap=None)
+    found = run("classify", "--heatmap", "seen.png", "a.png", TOPFIVE_MODEL=str(older))
+    assert found.exit_code == 1
+    assert "(heatmap_unavailable)" in found.stderr
+    assert not (tmp_path / "seen.png").exists()
 
 
 def test_classify_says_when_the_fallback_answers(run, tmp_path, tiny_folder):

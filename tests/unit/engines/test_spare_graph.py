@@ -8,6 +8,7 @@ from time import monotonic, sleep
 import numpy as np
 import pytest
 
+from topfive.engines.contract import FeaturedLogits
 from topfive.engines.spare_graph import SpareGraph
 from topfive.errors import EngineRefused
 
@@ -30,6 +31,10 @@ class Named:
         self.begun.set()
         assert self.may_end.wait(30)
         return np.array([self.number], np.float32)
+
+    def infer_with_features(self, pixels: np.ndarray) -> FeaturedLogits:
+        """Give the number as the logits and as the features."""
+        return FeaturedLogits(self.infer(pixels), np.full((1, 1, 1), self.number, np.float32))
 
     def close(self) -> None:
         """Note it."""
@@ -65,6 +70,7 @@ def test_within_its_slots_an_engine_is_alone() -> None:
     first = Named(1)
     engine = SpareGraph(first, 1, lambda: opened.append(2) or Named(2))
     assert [engine.infer(PIXELS)[0] for _ in range(3)] == [1, 1, 1]
+    assert [one.item() for one in engine.infer_with_features(PIXELS)] == [1, 1]
     assert opened == []
     engine.close()
     assert first.is_closed
