@@ -43,7 +43,7 @@ def test_a_query_gets_a_heatmap(server: LiveServer) -> None:
     assert heatmap["class_id"] == answer.json["predictions"][0]["class_id"]
     assert len(answer.json["predictions"]) == 2
     image = opened(heatmap)
-    assert image.size == (128, 85)
+    assert image.size == (64, 43)
     assert image.getextrema()[1] == 255
 
 
@@ -54,7 +54,7 @@ def test_a_field_of_the_form_gets_it_too(server: LiveServer) -> None:
         ('name="explain"', b"heatmap"),
     )
     answer = server.request("POST", "/predict", body, {"Content-Type": kind})
-    assert opened(answer.json["heatmap"]).size == (96, 64)
+    assert opened(answer.json["heatmap"]).size == (64, 43)
 
 
 def test_a_turned_picture_has_the_heatmap_of_the_upright_one(server: LiveServer) -> None:
@@ -97,8 +97,8 @@ def test_the_platforms_that_take_the_same_fields_answer_it_too(server: LiveServe
     body = json.dumps({"instances": encoded, "parameters": {"explain": "heatmap"}}).encode()
     answer = server.request("POST", "/invocations", body, {"Content-Type": "application/json"})
     assert [opened(one["heatmap"]).size for one in answer.json["predictions"]] == [
-        (96, 64),
-        (64, 96),
+        (64, 43),
+        (43, 64),
     ]
 
 

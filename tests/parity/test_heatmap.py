@@ -1,25 +1,31 @@
 """Heatmaps against Grad-CAM, computed by torch's own gradients on the same weights."""
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
 from tests import pictures
 from topfive.bundles.store import Bundle, demo_root, open_bundle
 from topfive.classify.classifier import Classifier, load_classifier
-from topfive.classify.heatmap import _interpolation, _relative, open_class_maps
+from topfive.classify.heatmap import _lay, _relative, open_class_maps
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module
+from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
+from topfive.images.preprocess import crop_box
+from topfive.images.sniff import sniff
 from topfive.input_recipe import InputRecipe
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
 
+LIMITS = ImageLimits()
 MOST_DIFFERENCE = 1e-3
 # The digits' graph stores its weights in f16, which Grad-CAM's are not rounded to.
 MOST_DIFFERENCE_IN_F16 = 5e-3
@@ -63,9 +69,7 @@ def bundle(request) -> Bundle:
 @pytest.fixture(scope="module", params=["openvino", "torch"])
 def classifier(request, bundle):
     """The bundle in either engine."""
-    loaded = load_classifier(
-        bundle, EngineOptions(request.param, "f32"), ImageLimits(), frozenset()
-    )
+    loaded = load_classifier(bundle, EngineOptions(request.param, "f32"), LIMITS, frozenset())
     yield loaded
     loaded.close()
 
@@ -112,13 +116,57 @@ def test_a_heatmap_is_grad_cam(classifier, seed):
         np.testing.assert_allclose(found, expected, rtol=0, atol=most)
 
 
+def _greyed(picture: Image.Image, order, seen) -> bytes:
+    """Grey the fifth of the seen pixels for which `order` is highest."""
+    pixels = np.asarray(picture).copy()
+    ranked = np.where(seen, order, -np.inf).ravel()
+    count = int(0.2 * seen.sum())
+    pixels.reshape(-1, 3)[np.argpartition(ranked, -count)[-count:]] = 127
+    return pictures.encode(Image.fromarray(pixels), "PNG", compress_level=1)
+
+
+def _confidence(classifier: Classifier, data: bytes, class_id: int) -> float:
+    classes = classifier.classify(sniff(data, LIMITS), 1000).classes
+    return next(one.confidence for one in classes if one.class_id == class_id)
+
+
+@pytest.mark.weights
+def test_heatmaps_show_what_the_model_goes_by(real_bundle, photos):
+    """Over photos, without the hottest fifth the model is far less sure than without the coldest.
+
+    The map is laid over the whole picture as a page does it: one that is shifted or turned fails.
+    """
+    classifier = load_classifier(real_bundle, EngineOptions("openvino", "f32"), LIMITS, frozenset())
+    sure, rng = [], np.random.default_rng(0)
+    for photo in photos[::4]:
+        upload = sniff(photo.path.read_bytes(), LIMITS)
+        explained = classifier.explain(classifier.prepare(upload), 1)
+        picture = decode(upload, LIMITS, 10**6).pixels
+        with Image.open(BytesIO(explained.heatmap.png)) as png:
+            heat = np.asarray(png.resize(picture.size, Image.Resampling.BILINEAR))
+        # Where nothing was seen all places are alike: chance decides among them.
+        heat = heat + rng.random(heat.shape) / 100
+        left, top, right, bottom = map(round, crop_box(picture.size, real_bundle.manifest.input))
+        seen = np.zeros(heat.shape, bool)
+        seen[top:bottom, left:right] = True
+        best = explained.classes[0]
+        greyed = [
+            _confidence(classifier, _greyed(picture, order, seen), best.class_id)
+            for order in (heat, -heat)
+        ]
+        sure.append((best.confidence, *greyed))
+    classifier.close()
+    whole, without_hottest, without_coldest = np.mean(sure, axis=0)
+    assert whole - without_hottest > 5 * (whole - without_coldest)
+    assert without_hottest < whole / 2
+
+
 def test_a_map_is_enlarged_as_torch_does_it():
     """Between the places it is what torch's bilinear interpolation gives, on a part of any size."""
     small = np.random.default_rng(0).random((7, 5)).astype(np.float32)
-    ours = _interpolation(96, 0, 1, 7) @ small @ _interpolation(128, 0, 1, 5).T
-    theirs = functional.interpolate(torch.tensor(small)[None, None], (96, 128), mode="bilinear")
-    np.testing.assert_allclose(ours, theirs[0, 0].numpy(), atol=1e-5)
-    part = _interpolation(100, 0.25, 0.75, 5)
-    np.testing.assert_allclose(part[25:75], _interpolation(50, 0, 1, 5), atol=1e-6)
-    assert not part[:25].any()
-    assert not part[75:].any()
+    wanted = functional.interpolate(torch.tensor(small)[None, None], (48, 64), mode="bilinear")
+    expected = wanted[0, 0].numpy() * 255
+    np.testing.assert_allclose(np.asarray(_lay(small, (64, 48), (0, 0, 1, 1))), expected, atol=0.51)
+    part = np.asarray(_lay(small, (128, 96), (0.25, 0.25, 0.75, 0.75)))
+    np.testing.assert_allclose(part[24:72, 32:96], expected, atol=0.51)
+    assert part.sum() == part[24:72, 32:96].sum()
