@@ -242,9 +242,7 @@ def main() -> None:
         mobilenet = open_bundle(
             pull_bundle(ModelOptions("mobilenet_v2", str(args.weights.resolve()), None, models))
         )
-        print(
-            "\n| inference, CPU ms | one output | two, not asked | features too | not asked |"
-        )
+        print("\n| inference, CPU ms | one output | two, not asked | features too | not asked |")
         print("|---|---|---|---|---|")
         for bundle, precision in product((mobilenet, write_resnet(models)), precisions):
             measure_output(bundle, folder, precision, args.seconds)

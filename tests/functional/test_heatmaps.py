@@ -13,6 +13,7 @@ from PIL import Image
 from tests.live_server import LiveServer, form_of, run_server
 from tests.pictures import jpeg, png, rotated
 from tests.unit.bundle_copies import copy_bundle
+from topfive.cache.limits import LEAST_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,9 @@ def server(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     root = tmp_path_factory.mktemp("heatmaps") / "models"
     copy_bundle(tiny_folder, root / "tiny" / "1")
     copy_bundle(tiny_folder, root / "older" / "1", name="older", layout=1, heatmap=None)
-    with run_server(root.parent, model="tiny", models="older") as running:
+    with run_server(
+        root.parent, model="tiny", models="older", cache_bytes=str(LEAST_BYTES)
+    ) as running:
         yield running
 
 
@@ -100,6 +103,40 @@ def test_the_platforms_that_take_the_same_fields_answer_it_too(server: LiveServe
         (64, 43),
         (43, 64),
     ]
+
+
+def test_every_picture_of_a_batch_has_its_own(server: LiveServer) -> None:
+    """Each result has one; a picture that fails has none; an older bundle tells it for each."""
+    body, kind = form_of(
+        ('name="explain"', b"heatmap"),
+        ('name="files"; filename="a.png"', png()),
+        ('name="files"; filename="b.png"', b"text"),
+        ('name="files"; filename="c.png"', png(64, 96)),
+    )
+    first, bad, last = server.request("POST", "/predict/batch", body, {"Content-Type": kind}).json[
+        "results"
+    ]
+    assert [opened(one["heatmap"]).size for one in (first, last)] == [(64, 43), (43, 64)]
+    assert bad["error"]["code"] == "unsupported_format"
+    body, kind = form_of(('name="files"; filename="a.png"', png()))
+    (result,) = server.request(
+        "POST", "/predict/batch?explain=heatmap&model=older", body, {"Content-Type": kind}
+    ).json["results"]
+    assert result["error"]["code"] == "heatmap_unavailable"
+
+
+def test_a_kept_answer_has_the_heatmap_only_for_those_who_ask(server: LiveServer) -> None:
+    """The cache keeps an answer with its heatmap, apart from the one without."""
+    picture = png(seed=7)
+    plain, explained, again, plain_again = (
+        server.upload(picture, f"/predict{query}")
+        for query in ("", "?explain=heatmap", "?explain=heatmap", "")
+    )
+    told = [one.headers["Cache-Status"] for one in (plain, explained, again, plain_again)]
+    stored, hit = "topfive; fwd=uri-miss; stored", "topfive; hit"
+    assert told == [stored, stored, hit, hit]
+    assert again.json["heatmap"] == explained.json["heatmap"]
+    assert "heatmap" not in plain_again.json
 
 
 def test_a_picture_that_is_none_stays_a_failure(server: LiveServer) -> None:
