@@ -4,12 +4,14 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from tests.functional.either_client import open_either
 from tests.functional.start import run_topfive
@@ -117,6 +119,19 @@ def test_any_number_of_pictures_is_sent_in_batches(client: Any, server: LiveServ
     assert {one.get().model for one in results} == {client.predict(pictures[0]).model}
     sent = [one for one in server.events("request")[seen:] if one["route"] == "/predict/batch"]
     assert sorted(one["pictures"] for one in sent) == [22, 64, 64]
+
+
+def test_heatmaps_come_alone_and_in_batches(client: Any) -> None:
+    """Where the best class was seen, as a PNG of the size that is told, for one and for many."""
+    pictures = [png(60, 40), jpeg(80, 80)]
+    alone = [client.predict(one, heatmap=True) for one in pictures]
+    many = [one.get() for one in client.predict_many(pictures, heatmap=True)]
+    for found in (*alone, *many):
+        assert found.heatmap is not None
+        assert found.heatmap.class_id == found.best.class_id
+        with Image.open(BytesIO(found.heatmap.png)) as image:
+            assert (image.mode, image.size) == ("L", (found.heatmap.width, found.heatmap.height))
+    assert client.predict(pictures[0]).heatmap is None
 
 
 def test_what_is_wrong_with_a_batch_is_told_before_it_is_sent(server: LiveServer) -> None:
