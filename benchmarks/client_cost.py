@@ -70,6 +70,22 @@ def httpx_alone(server: Server, pictures: Sequence[bytes]) -> list[float]:
         return list(timed(ask, pictures))
 
 
+def httpx_async(server: Server, pictures: Sequence[bytes]) -> list[float]:
+    """Use httpx in an event loop."""
+
+    async def run() -> list[float]:
+        found = []
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            for one in pictures:
+                began_s = time.perf_counter()
+                answer = await client.post("/predict", content=one, headers=HEADERS)
+                _ = answer.json()["predictions"]
+                found.append((time.perf_counter() - began_s) * 1000)
+        return found
+
+    return asyncio.run(run())
+
+
 def client(server: Server, pictures: Sequence[bytes]) -> list[float]:
     """Use the client."""
     with Client(server.url) as asking:
@@ -103,6 +119,7 @@ def many(server: Server, pictures: Sequence[bytes]) -> list[float]:
 WAYS: dict[str, Callable[[Server, Sequence[bytes]], list[float]]] = {
     "http.client": bare,
     "httpx": httpx_alone,
+    "httpx, async": httpx_async,
     "Client.predict": client,
     "AsyncClient.predict": async_client,
     "Client.predict_many": many,

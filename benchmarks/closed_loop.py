@@ -34,12 +34,14 @@ class LoopLimits:
 class LoopResult:
     """What a run saw: latencies of right answers, everything else by its status or fault.
 
-    `answered_s` tells when each right answer came; `others_ms` are latencies of other statuses.
+    `answered_s` tells when each right answer came; `others_ms` are latencies of other statuses;
+    `cached_ms` has those of right answers once more, by their `Cache-Status` where they have one.
     """
 
     latencies_ms: list[float] = field(default_factory=list)
     answered_s: list[float] = field(default_factory=list)
     others_ms: list[float] = field(default_factory=list)
+    cached_ms: dict[str, list[float]] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     started_at_s: float = 0.0
     duration_s: float = 0.0
@@ -58,6 +60,7 @@ class Answer:
     status: int
     body: bytes
     closes: bool
+    cache_status: str = ""
 
 
 def parse_answer(received: bytes, *, ended: bool) -> Answer | None:
@@ -71,7 +74,9 @@ def parse_answer(received: bytes, *, ended: bool) -> Answer | None:
     # Without a length the answer lasts until the server closes.
     complete = ended if length is None else len(body) >= int(length)
     closes = ended or length is None or headers.get("connection", "").lower() == "close"
-    return Answer(int(status_line.split(" ")[1]), body, closes) if complete else None
+    if not complete:
+        return None
+    return Answer(int(status_line.split(" ")[1]), body, closes, headers.get("cache-status", ""))
 
 
 class Client:
@@ -201,6 +206,8 @@ class ClosedLoop:
         else:
             self._result.latencies_ms.append(latency_ms)
             self._result.answered_s.append(now_s)
+            if answer.cache_status:
+                self._result.cached_ms.setdefault(answer.cache_status, []).append(latency_ms)
         # After an early refusal part of the upload may be unsent: that connection is spent.
         keeps = self._limits.keep_alive and answer.status == 200 and not answer.closes
         client.finish(close=not keeps)
