@@ -34,8 +34,9 @@ EXPONENTS = (0.8, 1.0)
 LARGE_BYTES, SMALL_BYTES = 64 * 1024**2, 4 * 1024**2
 MANY_CLASSES = "/predict?top_k=100"
 AT_ONCE = 100
-# Two workers of one slot and a queue of 32 hold 66: a few clients more than that, and a flood.
-FLOODS = (75, 200)
+# Two workers of one slot and a queue of 32 hold 66: nearly as many clients, a few more, a flood.
+FLOODS = (60, 75, 200)
+PARTS = ("ways", "trace", "flight", "full")
 NO_STORE = {"Cache-Control": "no-store"}
 JPEG = {"Content-Type": "image/jpeg"}
 
@@ -253,23 +254,36 @@ def report_full(found: Full) -> Iterator[str]:
     )
 
 
-def measure(servers: Servers, photos: list[Path], rounds: int, seconds: float) -> Iterator[str]:
-    """Measure all in turn, and write each as it is there."""
-    pictures = [one.read_bytes() for one in photos]
-    yield from report_ways(measure_ways(servers, pictures[:20], rounds, seconds))
+def measure_traces(servers: Servers, photos: list[Path]) -> Iterator[str]:
+    """Send traces of all exponents, each of pictures that no cache has seen."""
     varied = vary_photos(photos)
     for exponent in EXPONENTS:
         yield from report_trace(exponent, measure_trace(servers, varied, exponent))
         varied = [one + b"\0" for one in varied]
-    yield ""
-    new = [
-        b"\xff\xd8\xff\xfe\x00\x04" + bytes([65 + number] * 2) + pictures[0][2:]
-        for number in range(5)
-    ]
-    yield from report_flights([measure_flight(servers.large, one) for one in new])
-    for clients in FLOODS:
+
+
+def comment(picture: bytes, number: int) -> bytes:
+    """Make another JPEG of the same pixels: a comment of two letters comes first."""
+    return picture[:2] + b"\xff\xfe\x00\x04" + bytes([65 + number] * 2) + picture[2:]
+
+
+def measure(
+    servers: Servers, photos: list[Path], rounds: int, seconds: float, parts: Sequence[str]
+) -> Iterator[str]:
+    """Measure all in turn, and write each as it is there."""
+    pictures = [one.read_bytes() for one in photos]
+    if "ways" in parts:
+        yield from report_ways(measure_ways(servers, pictures[:20], rounds, seconds))
+    if "trace" in parts:
+        yield from measure_traces(servers, photos)
+    if "flight" in parts:
+        new = [comment(pictures[0], number) for number in range(5)]
         yield ""
-        yield from report_full(measure_full(servers.large, pictures, clients, seconds))
+        yield from report_flights([measure_flight(servers.large, one) for one in new])
+    if "full" in parts:
+        for clients in FLOODS:
+            yield ""
+            yield from report_full(measure_full(servers.large, pictures, clients, seconds))
 
 
 def main() -> None:
@@ -280,7 +294,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--cache-url", default="", help="a Redis or Valkey in place of memory")
+    parser.add_argument("--only", choices=PARTS)
     given = parser.parse_args()
+    parts = [given.only] if given.only else PARTS
     with TemporaryDirectory() as folder, ExitStack() as stack:
         materials = Materials(
             Path(sys.executable).with_name("topfive"), given.weights.resolve(), given.photos,
@@ -289,7 +305,8 @@ def main() -> None:
         serve = partial(_serve, materials, stack, given.cache_url)
         servers = Servers(serve("off", 0), serve("large", LARGE_BYTES), serve("small", SMALL_BYTES))
         print(describe(servers.large), "\n")
-        for line in measure(servers, list_photos(given.photos), given.rounds, given.seconds):
+        photos = list_photos(given.photos)
+        for line in measure(servers, photos, given.rounds, given.seconds, parts):
             print(line, flush=True)
 
 
