@@ -134,7 +134,7 @@ def make_many(server: LiveServer, folder: Path) -> list[Path]:
 def take_heatmap(page: Page, url: str) -> None:
     """Take the page with a heatmap."""
     open_page(page, url, "light", DESKTOP)
-    page.try_sample(2)
+    page.try_sample(1)
     page.wait_until_shown("#explain")
     page.at("explain").click()
     page.wait_until_shown("#heat")
