@@ -28,7 +28,7 @@ from tests.deploy.resources import (
 from topfive.api.health import health_routes
 from topfive.errors import SettingsError
 from topfive.machine.sizing import MEMORY_SHARE
-from topfive.ratelimit.stores import KNOWN_SCHEMES
+from topfive.ratelimit.stores import check_store_uri
 from topfive.server import gunicorn_options
 from topfive.settings import parse_settings
 
@@ -232,10 +232,10 @@ def test_shared_rate_limit_names_a_service_that_is_there(rendered: list[Resource
     if address is None:
         assert not deployments(rendered, "valkey")
         return
-    scheme, host, port = re.fullmatch(r"(\w+)://([\w-]+):(\d+)/0", address).groups()
+    host, port = re.fullmatch(r"\w+://([\w-]+):(\d+)/0", address).groups()
     (service,) = (one for one in of_kind(rendered, "Service") if one["metadata"]["name"] == host)
     assert [one["port"] for one in service["spec"]["ports"]] == [int(port)]
-    assert scheme in KNOWN_SCHEMES
+    check_store_uri(address)
 
 
 def test_queue_scaling_asks_for_what_the_adapter_offers() -> None:

@@ -204,18 +204,20 @@ def test_names_lead_nowhere(store, models_dir, name, tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
+# What a manifest must give hashes for.
+HASHES = {"golden.safetensors": "0" * 64, "heatmap.safetensors": "0" * 64}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"name": "other"}, "not of what its folders say"),
         ({"version": "2"}, "not of what its folders say"),
         ({"name": "../x"}, "is not a bundle manifest"),
-        ({"files": {"golden.safetensors": "0" * 64} | {f"f{one}": "0" * 64 for one in range(64)}},
-         "the most is 64"),
+        ({"files": HASHES | {f"f{one}": "0" * 64 for one in range(64)}}, "the most is 64"),
         ({"source": "\x1b[2J"}, "no plain text"),
         ({"architecture": "x" * 1000}, "no plain text"),
-        ({"files": {"golden.safetensors": "0" * 64, "bundle.json": "0" * 64}},
-         "does not list the files"),
+        ({"files": HASHES | {"bundle.json": "0" * 64}}, "does not list the files"),
         ({"files": {}}, r"golden\.safetensors"),
     ],
 )  # fmt: skip
