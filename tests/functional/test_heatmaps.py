@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.functional.start import run_topfive
 from tests.live_server import LiveServer, form_of, run_server
 from tests.pictures import jpeg, png, rotated
 from tests.unit.bundle_copies import copy_bundle
@@ -137,6 +138,23 @@ def test_a_kept_answer_has_the_heatmap_only_for_those_who_ask(server: LiveServer
     assert told == [stored, stored, hit, hit]
     assert again.json["heatmap"] == explained.json["heatmap"]
     assert "heatmap" not in plain_again.json
+
+
+def test_the_command_lays_it_over_pictures_that_a_service_has_seen(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """`topfive classify --url --heatmap` writes a PNG for each file, of the file's shape."""
+    for name, data in (("a.png", png(200, 100)), ("b.jpg", jpeg(60, 80)), ("c.png", b"text")):
+        (tmp_path / name).write_bytes(data)
+    arguments = ("--url", server.url, "--heatmap", "seen", "a.png", "b.jpg", "c.png")
+    done = run_topfive(tmp_path, "classify", *arguments)
+    assert done.returncode == 1
+    assert "c.png: " in done.stderr
+    sizes = {}
+    for path in (tmp_path / "seen").iterdir():
+        with Image.open(path) as image:
+            sizes[path.name] = image.size
+    assert sizes == {"a.png.png": (200, 100), "b.jpg.png": (60, 80)}
 
 
 def test_a_picture_that_is_none_stays_a_failure(server: LiveServer) -> None:
