@@ -247,12 +247,14 @@ def main() -> None:
         for bundle, precision in product((mobilenet, write_resnet(models)), precisions):
             measure_output(bundle, folder, precision, args.seconds)
         print("\n| from bytes to classes, CPU ms | plain | with a heatmap | |\n|---|---|---|---|")
-        for precision in precisions:
-            options = EngineOptions("openvino", precision)
-            classifier = load_classifier(mobilenet, options, LIMITS, frozenset())
+        loaded = [
+            load_classifier(mobilenet, EngineOptions("openvino", one), LIMITS, frozenset())
+            for one in precisions
+        ]
+        for classifier in loaded:
             measure_explaining(classifier, photos[len(photos) // 2], args.seconds)
-            if precision == precisions[0]:
-                measure_faithfulness(classifier, photos)
+        measure_faithfulness(loaded[0], photos)
+        for classifier in loaded:
             classifier.close()
         settings = {
             "TOPFIVE_HOST": "127.0.0.1",
