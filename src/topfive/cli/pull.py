@@ -68,7 +68,8 @@ def pull(model: str, *, report: bool, **given: Any) -> None:
 
     With weights, labels or a recipe of your own it becomes a model of your own, with a name of its
     own. Prints the bundle's folder; what is in it goes to standard error. A bundle that is there
-    already is left as it is. The recipe's options have the defaults TOPFIVE_INPUT_*.
+    already is left as it is; one of an earlier release, which has no heatmaps, is made again of its
+    own weights. The recipe's options have the defaults TOPFIVE_INPUT_*.
 
     \b
     Examples:

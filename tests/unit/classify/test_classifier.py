@@ -378,6 +378,8 @@ def test_weights_are_for_torch_alone(copied, classifier):
     loaded = _load(copied)
     upload = sniff(pictures.jpeg(), ImageLimits())
     assert loaded.classify(upload, 5).classes == classifier.classify(upload, 5).classes
+    prepared = loaded.prepare(upload)
+    assert loaded.explain(prepared, 5).heatmap == classifier.explain(prepared, 5).heatmap
     loaded.close()
     with pytest.raises(EngineRefused, match=r"weights\.safetensors"):
         _load(copied, EngineOptions("torch", "f32", 1))
