@@ -104,7 +104,8 @@ def _only_picture(parts: list[Part]) -> Part:
     if pictures:
         names = " and ".join(sorted({f"`{part.name}`" for part in pictures}))
         raise InvalidParameter(
-            f"There are {len(pictures)} pictures, called {names}. Send one picture a request."
+            f"There are {len(pictures)} pictures, called {names}. Send one picture a request, or "
+            "several to /predict/batch."
         )
     raise MissingFile(f"The request has no part called `file`{_instead(parts)}. {_HOW_TO_SEND}")
 
@@ -113,7 +114,8 @@ def _instead(parts: list[Part]) -> str:
     """Name the first file that has another name than a picture must have."""
     names = (part.name for part in parts if part.has_filename)
     found = next((name for name in names if name and may_be_shown(name)), None)
-    return f", but a file called `{found}`" if found else ""
+    where = ", which belongs to /predict/batch" if found == "files" else ""
+    return f", but a file called `{found}`{where}" if found else ""
 
 
 def _field(body: bytes, part: Part) -> Pair:

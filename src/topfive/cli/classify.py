@@ -121,8 +121,8 @@ def _open_service(settings: Settings) -> Iterator[Service]:
         health = service.health()
         if health.status == "unavailable":
             raise BundleMissing(
-                f"The model {health.model} is not ready; `topfive doctor` says why. Make it with "
-                f"`topfive pull {health.model}`, or try the one inside: TOPFIVE_MODEL=digits."
+                f"The model {health.model} is not ready; `topfive doctor` says why, and how to "
+                "make it. Or try the one inside: TOPFIVE_MODEL=digits."
             )
         if health.status == "degraded":
             click.echo(f"Note: {health.reason} {health.model} answers instead.", err=True)

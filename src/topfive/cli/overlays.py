@@ -102,12 +102,27 @@ class OverlayFiles:
 def open_overlays(target: Path | None, pictures: Sequence[Path]) -> Overlays:
     """Tell where heatmaps of what is named on the command line go; `target` None: nowhere.
 
-    It is a file's name for one picture, else a folder.
+    It is a PNG's name for one picture, else a folder. Raises click's error for another name, so
+    that a picture that was named by mistake is not written over.
     """
     if target is None:
         return NoOverlays()
     is_folder = len(pictures) > 1 or pictures[0].is_dir() or target.is_dir()
+    _check_target(target, pictures, is_folder=is_folder)
     return OverlayFiles(target, is_folder=is_folder)
+
+
+def _check_target(target: Path, pictures: Sequence[Path], *, is_folder: bool) -> None:
+    name = click.format_filename(target)
+    if is_folder:
+        if target.is_file():
+            raise click.UsageError(
+                f"--heatmap needs a folder for several pictures: {name} is a file."
+            )
+    elif target.suffix.lower() != ".png":
+        raise click.UsageError(f"--heatmap writes a PNG: '{name}' must end with .png.")
+    elif target.exists() and pictures[0].exists() and target.samefile(pictures[0]):
+        raise click.UsageError(f"--heatmap would write over the picture {name}: name another file.")
 
 
 def draw_overlay(data: bytes, heatmap: Heatmap) -> Image.Image:

@@ -62,6 +62,7 @@ def grouped(
     pictures: Iterable[Picture], limits: Limits, most_pictures: int
 ) -> Iterator[list[ReadPicture]]:
     """Read pictures, and give as many at a time as one request should hold."""
+    _require_several(pictures)
     gathering = Gathering(limits, most_pictures)
     for index, picture in enumerate(pictures):
         yield from gathering.add(read_one_of_many(index, picture, limits.max_upload_bytes))
@@ -72,6 +73,7 @@ async def grouped_async(
     pictures: Iterable[Picture] | AsyncIterable[Picture], limits: Limits, most_pictures: int
 ) -> AsyncGenerator[list[ReadPicture], None]:
     """Do what `grouped` does; files are read in threads."""
+    _require_several(pictures)
     gathering, index = Gathering(limits, most_pictures), 0
     async for picture in _as_async(pictures):
         most_bytes = limits.max_upload_bytes
@@ -115,6 +117,12 @@ class Gathering:
         return len(self._pictures) >= self._most_pictures or waited_s >= _MOST_GATHERING_S
 
 
+def _require_several(pictures: object) -> None:
+    """Raise TypeError for one picture, whose letters, bytes or lines would be taken for many."""
+    if isinstance(pictures, str | bytes | bytearray | memoryview) or hasattr(pictures, "read"):
+        raise TypeError("predict_many takes several pictures, such as a list; predict takes one.")
+
+
 async def _as_async(
     pictures: Iterable[Picture] | AsyncIterable[Picture],
 ) -> AsyncIterator[Picture]:
@@ -140,6 +148,9 @@ def _read(picture: Picture, most_bytes: int) -> bytes:
         return picture
     if isinstance(picture, bytearray | memoryview):
         return bytes(picture)
+    if not isinstance(picture, str | os.PathLike) and not hasattr(picture, "read"):
+        kind = type(picture).__name__
+        raise TypeError(f"A picture is a path, bytes or an open file, not of the type {kind}.")
     try:
         if isinstance(picture, str | os.PathLike):
             with Path(picture).open("rb") as file:

@@ -84,8 +84,15 @@ def test_a_named_file_is_never_taken_for_a_text() -> None:
 @pytest.mark.parametrize("second", ["file", "image"])
 def test_two_pictures_are_one_too_many(second: str) -> None:
     """A second picture is not passed over: the answer would be about one of them only."""
-    with pytest.raises(InvalidParameter, match=r"2 pictures.*one picture a request"):
+    expected = r"2 pictures.*one picture a request, or several to /predict/batch"
+    with pytest.raises(InvalidParameter, match=expected):
         read((FILE, jpeg()), (f'name="{second}"; filename="b.jpg"', jpeg()))
+
+
+def test_a_batch_is_told_where_it_belongs() -> None:
+    """Pictures that are called as those of a batch are named with its address."""
+    with pytest.raises(MissingFile, match="`files`, which belongs to /predict/batch"):
+        read(('name="files"; filename="a.jpg"', jpeg()))
 
 
 def test_a_picture_of_another_name_is_told() -> None:

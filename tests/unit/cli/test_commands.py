@@ -217,6 +217,28 @@ def test_classify_says_where_a_heatmap_cannot_be_written(run, tmp_path):
     assert "file/seen.png cannot be written: " in found.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("a.jpg", "b.jpg"), "'a.jpg' must end with .png"),
+        (("b.png", "b.png"), "would write over the picture b.png"),
+        (("b.png", "a.jpg", "b.jpg"), "several pictures: b.png is a file"),
+    ],
+)
+def test_classify_never_writes_a_heatmap_over_a_picture(run, tmp_path, arguments, reason):
+    """Who forgets the name, and so gives a picture's, is told, and keeps the picture."""
+    files = {
+        name: pictures.png() if name == "b.png" else pictures.jpeg()
+        for name in ("a.jpg", "b.jpg", "b.png")
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    found = run("classify", "--heatmap", *arguments)
+    assert found.exit_code == 2
+    assert reason in " ".join(found.stderr.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == files
+
+
 def test_classify_at_a_service_draws_over_files_alone(run):
     """What is read from standard input is sent, and cannot be read once more."""
     found = run("classify", "--heatmap", "seen", "--url", "http://127.0.0.1:9", "a.png", "-")

@@ -35,6 +35,19 @@ def test_a_text_file_is_a_mistake_of_the_program():
         read_picture(StringIO("text"), 100)
 
 
+def test_what_cannot_be_a_picture_is_told():
+    """It is a mistake in the program, which is told what a picture is."""
+    with pytest.raises(TypeError, match="not of the type int"):
+        read_picture(3, 100)
+
+
+@pytest.mark.parametrize("given", ["photo.jpg", b"12345", BytesIO(b"12345")])
+def test_one_picture_is_not_taken_for_many(given):
+    """The letters of its path, or the lines of its file, are no pictures."""
+    with pytest.raises(TypeError, match="several pictures"):
+        next(grouped(given, LIMITS, 99))
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     """The path and the system's reason are in the error."""
     with pytest.raises(UnreadablePicture, match=r"nothing\.jpg: No such file"):
