@@ -30,9 +30,9 @@ def test_index_tells_a_program_where_to_go(server: LiveServer) -> None:
     assert answer.json.keys() == {"name", "version", "links"}
     assert (answer.json["name"], answer.json["version"]) == ("topfive", __version__)
     links = answer.json["links"]
-    assert links.keys() >= {"predict", "health", "info", "docs", "openapi"}
+    assert links.keys() >= {"predict", "batch", "health", "info", "docs", "openapi"}
     for name, path in links.items():
-        assert server.get(path).status == (405 if name == "predict" else 200), name
+        assert server.get(path).status == (405 if name in ("predict", "batch") else 200), name
 
 
 def test_index_shows_a_browser_the_page(server: LiveServer) -> None:

@@ -295,6 +295,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
             "version": "0.1.0",
             "links": {
                 "predict": "/predict",
+                "batch": "/predict/batch",
                 "models": "/models",
                 "health": "/health",
                 "info": "/info",

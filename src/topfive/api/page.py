@@ -20,6 +20,7 @@ page_routes = APIBlueprint("page", __name__, abp_tags=[Tag(name="info")], abp_re
 
 _LINKS = {
     "predict": "/predict",
+    "batch": "/predict/batch",
     "models": "/models",
     "health": "/health",
     "info": "/info",
@@ -46,7 +47,7 @@ class SamplePath(BaseModel):
 
 @page_routes.get("/", operation_id="index", responses={200: IndexOut})
 def index() -> Response:
-    """Say what this is and where to go; a browser gets a page to drop a picture on."""
+    """Say what this is and where to go; a browser gets a page to drop pictures on."""
     response = _page() if prefers_page() else _links()
     response.headers["Vary"] = "Accept"
     return response
