@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from topfive.predictions import ClassScore, ImageInfo, ModelRef, Prediction, Timings
 from topfive.telemetry.metric_files import prepare_files
-from topfive.telemetry.metrics import open_metrics
+from topfive.telemetry.prometheus import open_metrics
 from topfive.telemetry.traces import NoTraces, Stage, Traces, open_traces
 
 REPEATS = 2000

@@ -14,7 +14,8 @@ from topfive.registry.registry import Registry
 from topfive.service import Routing, Service, ServiceLimits
 from topfive.settings import Settings, read_api_key
 from topfive.telemetry.access import AccessLog
-from topfive.telemetry.metrics import Metrics, NoMetrics, open_metrics
+from topfive.telemetry.metrics import Metrics, NoMetrics
+from topfive.telemetry.prometheus import open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
 from topfive.wiring.cache import cache_mistakes, open_cache
 from topfive.wiring.following import follow, open_follower, open_state
