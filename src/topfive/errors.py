@@ -105,15 +105,17 @@ class Failure(TopfiveError):
     """A request that got no prediction, with what the caller may know about it.
 
     `detail` is public: it never holds a path, a file name or a library's own text.
-    `retry_after_s` is a whole number of seconds where waiting helps, else None.
+    Without one it is the kind's `default_detail`, or its title. `retry_after_s` is a whole number
+    of seconds where waiting helps, else None.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
+    default_detail: ClassVar[str] = ""
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
-        self.detail = detail or self.title
+        self.detail = detail or self.default_detail or self.title
         self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 
@@ -253,6 +255,7 @@ class InternalError(Failure):
     """topfive itself went wrong."""
 
     status, code, title = 500, "internal_error", "The service went wrong."
+    default_detail = "The service went wrong. Its log has this request's id."
 
 
 class Overloaded(Failure):
@@ -271,6 +274,7 @@ class ShuttingDown(Failure):
     """The service is about to stop."""
 
     status, code, title = 503, "shutting_down", "The service is about to stop."
+    default_detail = "The service is about to stop. Try again."
 
 
 class OutOfMemory(Failure):
@@ -283,6 +287,7 @@ class DeadlineExceeded(Failure):
     """The answer was not ready in time."""
 
     status, code, title = 504, "deadline_exceeded", "The answer was not ready in time."
+    default_detail = "The answer was not ready in time. Try again later."
 
 
 FAILURES: dict[str, type[Failure]] = {kind.code: kind for kind in Failure.__subclasses__()}

@@ -84,9 +84,10 @@ def test_codes_and_statuses_are_the_contract():
 
 @pytest.mark.parametrize("code", CONTRACT)
 def test_a_failure_speaks_in_its_own_words(code):
-    """A failure without a detail says its title, and a detail takes the title's place."""
+    """A failure without a detail says its kind's or its title; a detail takes the place of both."""
     kind = errors.FAILURES[code]
-    assert str(kind()) == kind().detail == kind.title
+    assert str(kind()) == kind().detail == (kind.default_detail or kind.title)
+    assert kind.default_detail.startswith(kind.title) or not kind.default_detail
     assert str(kind("More is known.")) == "More is known."
     assert kind().retry_after_s is None
     assert kind(retry_after_s=7).retry_after_s == 7

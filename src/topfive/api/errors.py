@@ -125,7 +125,7 @@ def _answer_unforeseen(error: Exception) -> Response:
     get_logger().exception(
         "unforeseen_error", request_id=current_record().request_id, kind=type(error).__name__
     )
-    return answer_failure(InternalError("The service went wrong. Its log has this request's id."))
+    return answer_failure(InternalError())
 
 
 # Whatever the route: a request that cannot be understood, and what nobody foresaw.

@@ -342,12 +342,9 @@ _DETAILS = {
     "model_refused": "The model flowers@2 needs 180 MB of memory, and 95 MB are left. flowers@1 "
     "goes on serving. Unload another model, or raise TOPFIVE_MODEL_MEMORY_BYTES.",
     "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",
-    "internal_error": "The service went wrong. Its log has this request's id.",
     "overloaded": "All 33 queue slots of this worker are taken. Try again later.",
     "model_unavailable": "The model resnet50 is not loaded yet. See /health for the reason.",
-    "shutting_down": "The service is about to stop. Try again.",
     "out_of_memory": "This picture needs more memory than there is. Send a smaller one, or a JPEG.",
-    "deadline_exceeded": "The answer was not ready in time. Try again later.",
 }
 
 

@@ -187,7 +187,7 @@ class Cache:
             if is_ours:
                 return None
             if monotonic() >= until_s:
-                raise DeadlineExceeded("The answer was not ready in time. Try again later.")
+                raise DeadlineExceeded
             status = CacheStatus.COLLAPSED
             sleep(self._store.poll_s)
 

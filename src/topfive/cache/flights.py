@@ -32,7 +32,7 @@ class Flight:
         Raises DeadlineExceeded, and what is wrong with the picture.
         """
         if not self._landed.wait(max(0.0, until_s - monotonic())):
-            raise DeadlineExceeded("The answer was not ready in time. Try again later.")
+            raise DeadlineExceeded
         if self._failure is not None:
             raise type(self._failure)(self._failure.detail)
         return self._answer

@@ -157,7 +157,7 @@ class ConcurrencyLimiter:
             self._waiting.append(turn)
         if not self._wait(turn, deadline, self._hand_out, self._next_long_s):
             self._give_up(turn)
-            raise DeadlineExceeded("The answer was not ready in time. Try again later.")
+            raise DeadlineExceeded
 
     def _enter_batch(self, deadline: Deadline) -> None:
         turn = Event()
@@ -166,7 +166,7 @@ class ConcurrencyLimiter:
             self._hand_out_batches()
         if not self._wait(turn, deadline, self._hand_out_batches, lambda: _LOOK_EVERY_S):
             self._give_up_batch(turn)
-            raise DeadlineExceeded("The answer was not ready in time. Try again later.")
+            raise DeadlineExceeded
 
     def _wait(
         self,

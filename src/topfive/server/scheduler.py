@@ -227,7 +227,7 @@ class UploadScheduler:
         if upload.stage is Stage.WAITING:
             if self.is_stopping and upload.work is Work.BATCH:
                 return _stopping()
-            return DeadlineExceeded("The answer was not ready in time. Try again later.")
+            return DeadlineExceeded()
         if upload.stage not in (Stage.HEAD, Stage.BODY):
             return None
         if self.is_stopping:

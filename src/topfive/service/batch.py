@@ -81,7 +81,7 @@ class Batches:
     ) -> "Future[Result]":
         """Have a picture classified when a thread is free."""
         if self._is_draining():
-            return _known(ShuttingDown("The service is about to stop. Try again."))
+            return _known(ShuttingDown())
         # What the log says of the request is in the thread's context.
         work = partial(self._predictor.predict_leased, leased, picture, deadline)
         return self._threads.submit(copy_context().run, _outcome, work, asked, is_abandoned)
@@ -163,7 +163,7 @@ def _outcome(
         return failure
     except Exception as error:  # noqa: BLE001 - the worker loop of batches
         get_logger().exception("unforeseen_error", kind=type(error).__name__)
-        return InternalError("The service went wrong. Its log has this request's id.")
+        return InternalError()
 
 
 def _known(failure: Failure) -> "Future[Result]":

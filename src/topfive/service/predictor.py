@@ -93,11 +93,9 @@ class Predictor:
         with self.lease(options) as leased:
             return self._answer(leased, upload, work)
 
-    @contextmanager
-    def lease(self, options: PredictionOptions) -> Iterator[Leased]:
+    def lease(self, options: PredictionOptions) -> AbstractContextManager[Leased]:
         """Hand out what `options` choose until the block ends; raises what `Routing.lease` does."""
-        with self.routing.lease(options.model, options.version, options.route_key) as leased:
-            yield leased
+        return self.routing.lease(options.model, options.version, options.route_key)
 
     def predict_leased(
         self,
@@ -135,10 +133,7 @@ class Predictor:
         """
         if options.only_cached:
             raise self._limiter.overloaded()
-        with (
-            self.routing.lease(options.model, options.version, options.route_key) as leased,
-            self._limiter.queue_slot(),
-        ):
+        with self.lease(options) as leased, self._limiter.queue_slot():
             _check_side(pixels, leased.classifier)
             predictions = []
             for number in range(len(pixels)):
@@ -245,7 +240,7 @@ class Predictor:
             found.scored.classes,
             found.image,
             found.timings,
-            self._registry.is_stand_in(classifier),
+            self.is_stand_in(leased),
             found.scored.heatmap,
             follow_up=self.routing.follow_up(choice, classifier, found.scored, found.prepared),
         )

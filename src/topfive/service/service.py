@@ -61,11 +61,7 @@ class Service:
         self._predictor = Predictor(registry, routing, limiter, memory, limits.image)
         self._batches = Batches(
             self._predictor,
-            BatchOptions(
-                sizing.batch_slots,
-                limits.request_timeout_s,
-                limits.image.max_bytes,
-            ),
+            BatchOptions(sizing.batch_slots, limits.request_timeout_s, limits.image.max_bytes),
             lambda: self._is_draining,
         )
         self._metrics = metrics or NoMetrics()
@@ -214,4 +210,4 @@ class Service:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise ShuttingDown("The service is about to stop. Try again.", retry_after_s=1)
+            raise ShuttingDown(retry_after_s=1)

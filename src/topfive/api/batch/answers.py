@@ -104,9 +104,7 @@ class BatchAnswer:
             yield self._last_line(failure)
         except Exception as error:  # noqa: BLE001 - the app's boundary, past Flask's own
             get_logger().exception("unforeseen_error", kind=type(error).__name__)
-            yield self._last_line(
-                InternalError("The service went wrong. Its log has this request's id.")
-            )
+            yield self._last_line(InternalError())
         finally:
             clear_log_fields()
 
