@@ -31,9 +31,12 @@ class FormParser:
 
     def __init__(self, boundary: str, limits: BatchLimits) -> None:
         """Raise MalformedRequest where the boundary cannot be one."""
-        self._parser = PushMultipartParser(
-            check_boundary(boundary), max_header_size=_MAX_PART_HEADER_BYTES
-        )
+        marker = check_boundary(boundary)
+        self._parser = PushMultipartParser(marker, max_header_size=_MAX_PART_HEADER_BYTES)
+        self._delimiter = b"\r\n--" + marker
+        # The first delimiter may do without its line break.
+        self._preamble = b"\r\n"
+        self._has_begun = False
         self._limits = limits
         self._part: MultipartSegment | None = None
         self._kept = Kept(0)
@@ -43,8 +46,9 @@ class FormParser:
     def feed(self, data: bytes) -> Iterator[Found]:
         """Read on, as BatchParser says."""
         self._bytes += len(data)
+        form = self._skip_preamble(data)
         try:
-            yield from self._read(data)
+            yield from self._read(form)
         except MultipartError:
             raise MalformedRequest(
                 "The multipart body is broken. Let a library build it: curl -F files=@photo.jpg"
@@ -59,8 +63,24 @@ class FormParser:
         except MultipartError:
             raise MalformedRequest(_CUT_OFF) from None
 
-    def _read(self, data: bytes) -> Iterator[Found]:
-        for event in self._parser.parse(data):
+    def _skip_preamble(self, data: bytes) -> bytes:
+        """Return what follows the preamble, which ends where the first delimiter begins.
+
+        The library takes a delimiter within a line for the first one where a piece ends before it.
+        """
+        if self._has_begun:
+            return data
+        self._preamble += data
+        begin = self._preamble.find(self._delimiter)
+        if begin == -1:
+            self._preamble = self._preamble[-len(self._delimiter) :]
+            return b""
+        self._has_begun = True
+        return self._preamble[begin:]
+
+    def _read(self, form: bytes) -> Iterator[Found]:
+        # To the library no bytes are the end.
+        for event in self._parser.parse(form) if form else ():
             if isinstance(event, MultipartSegment):
                 self._begin(event)
             elif event is None:

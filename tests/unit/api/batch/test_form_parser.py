@@ -121,3 +121,16 @@ def test_a_boundary_that_cannot_be_one_is_refused(boundary: str) -> None:
 def test_what_follows_the_end_is_passed_over() -> None:
     """An epilogue, which RFC 2046 allows, changes nothing."""
     assert found_in(form((FILE, b"\x00one")) + b"epilogue" * 20, 7) == [b"\x00one"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_preamble_is_passed_over(size: int) -> None:
+    """What comes before the first delimiter changes nothing (RFC 2046), however it is cut."""
+    assert found_in(b"a--b line\r\n" + form((FILE, b"\x00one")), size) == [b"\x00one"]
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_delimiter_begins_a_line(size: int) -> None:
+    """A boundary within a line ends no preamble, however the body is cut."""
+    body = f"\r\n--\x00--{BOUNDARY}--".encode()
+    assert str(found_in(body, size)[-1]).startswith("malformed_request: The multipart body is cut")
