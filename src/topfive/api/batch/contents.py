@@ -67,7 +67,7 @@ class BatchParser(Protocol):
         ...
 
 
-class Kept:
+class BoundedBytes:
     """What has arrived of a text or picture; once it is over `most_bytes`, nothing of it."""
 
     def __init__(self, most_bytes: int) -> None:

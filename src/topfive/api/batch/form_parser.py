@@ -7,9 +7,9 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from topfive.api.batch.contents import (
     MAX_FIELD_BYTES,
     BatchLimits,
+    BoundedBytes,
     Field,
     Found,
-    Kept,
     field_too_late,
     field_too_long,
 )
@@ -39,7 +39,7 @@ class FormParser:
         self._has_begun = False
         self._limits = limits
         self._part: MultipartSegment | None = None
-        self._kept = Kept(0)
+        self._content = BoundedBytes(0)
         self._pictures = 0
         self._bytes = 0
 
@@ -93,27 +93,27 @@ class FormParser:
         if part.name in PICTURE_NAMES:
             self._pictures += 1
             self._limits.check_count(self._pictures)
-            self._kept = Kept(self._limits.most_picture_bytes)
+            self._content = BoundedBytes(self._limits.most_picture_bytes)
             return
         if part.filename is not None:
             raise _misnamed(part.name or "")
         if self._pictures:
             raise field_too_late(part.name or "")
-        self._kept = Kept(MAX_FIELD_BYTES)
+        self._content = BoundedBytes(MAX_FIELD_BYTES)
 
     def _add(self, piece: bytes) -> None:
-        self._kept.add(piece)
+        self._content.add(piece)
         part = self._part
-        if part is not None and part.name not in PICTURE_NAMES and self._kept.is_too_long:
+        if part is not None and part.name not in PICTURE_NAMES and self._content.is_too_long:
             raise field_too_long(part.name or "", _PICTURES)
 
     def _end(self) -> Found:
         assert self._part is not None  # noqa: S101 - a part that ends has begun
         name = self._part.name or ""
-        content = self._kept.join()
+        content = self._content.join()
         if name not in PICTURE_NAMES:
             return Field(name, content.decode("utf-8", "replace"))
-        if self._kept.is_too_long:
+        if self._content.is_too_long:
             return self._limits.picture_too_long()
         if self._part.filename is None and is_text(content):
             return MissingFile(

@@ -12,9 +12,9 @@ import ijson
 from topfive.api.batch.contents import (
     MAX_FIELD_BYTES,
     BatchLimits,
+    BoundedBytes,
     Field,
     Found,
-    Kept,
     field_too_late,
     field_too_long,
 )
@@ -164,7 +164,7 @@ class JsonParser:
         """Return the text that a field or a name is."""
         if value.startswith(INLINE):
             return value[1:]
-        taken: Kept = self._texts.taken.popleft()
+        taken: BoundedBytes = self._texts.taken.popleft()
         if taken.count > MAX_FIELD_BYTES:
             raise field_too_long(self._member, f"`{_IMAGES}`")
         return _unescape(taken.join())

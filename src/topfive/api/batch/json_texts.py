@@ -7,7 +7,7 @@ here for it to parse is as short as the JSON would be without pictures.
 import re
 from collections import deque
 
-from topfive.api.batch.contents import Kept
+from topfive.api.batch.contents import BoundedBytes
 
 # What a text is replaced by: itself behind INLINE, or TAKEN, where it is the next one of `taken`.
 # No text of a caller's can be mistaken for either.
@@ -21,9 +21,9 @@ class LongTexts:
     """The texts of one JSON document; what is longer than `most_bytes` is dropped as it comes."""
 
     def __init__(self, most_bytes: int) -> None:
-        self.taken: deque[Kept] = deque()
+        self.taken: deque[BoundedBytes] = deque()
         self._most_bytes = most_bytes
-        self._text: Kept | None = None
+        self._text: BoundedBytes | None = None
         self._held = b""
 
     @property
@@ -51,10 +51,10 @@ class LongTexts:
             left.append(data[position:])
             return len(data)
         left.append(data[position:begin])
-        self._text = Kept(self._most_bytes)
+        self._text = BoundedBytes(self._most_bytes)
         return begin + 1
 
-    def _read_text(self, text: Kept, data: bytes, position: int, left: list[bytes]) -> int:
+    def _read_text(self, text: BoundedBytes, data: bytes, position: int, left: list[bytes]) -> int:
         """Read a text as far as it has come; returns where what follows begins."""
         found = _TEXT.match(data, position)
         assert found is not None  # noqa: S101 - an empty text matches
@@ -71,7 +71,7 @@ class LongTexts:
         self._text = None
         return end + 1
 
-    def _replace(self, text: Kept) -> bytes:
+    def _replace(self, text: BoundedBytes) -> bytes:
         if text.count <= _MOST_INLINE_BYTES:
             return b'"' + INLINE.encode() + text.join() + b'"'
         self.taken.append(text)

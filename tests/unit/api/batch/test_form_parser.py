@@ -61,7 +61,7 @@ def test_of_a_picture_that_is_too_long_nothing_is_kept() -> None:
     list(parser.feed(form((FILE, b"\x00"))[:-16]))
     for _ in range(100):
         assert list(parser.feed(bytes(1000))) == []
-    assert parser._kept.join() == b""
+    assert parser._content.join() == b""
 
 
 def test_the_picture_beyond_the_most_is_refused_before_it_has_come() -> None:
