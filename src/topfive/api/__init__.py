@@ -77,6 +77,18 @@ def create_app(
     """
     settings = settings or read_settings()
     configure_logs(settings.log_options)
+    app = _make_app(settings)
+    service = service or build_service(settings, has_telemetry=True, refusal=refusal)
+    mount_service(app, service, settings)
+    mount_keys(app, settings)
+    _register(app, settings)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _make_app(settings: Settings) -> App:
     app = App(
         "topfive.api",
         info=Info(
@@ -94,13 +106,6 @@ def create_app(
     app.origins = settings.allowed_origins
     app.route_table = settings.route_table
     app.json.sort_keys = False  # type: ignore[attr-defined] # best first is an order
-    service = service or build_service(settings, has_telemetry=True, refusal=refusal)
-    mount_service(app, service, settings)
-    mount_keys(app, settings)
-    _register(app, settings)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
 
 

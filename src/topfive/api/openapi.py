@@ -40,6 +40,7 @@ _B64 = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
 _INSTANCES = {"instances": [{"b64": _B64}], "parameters": {"top_k": 3}}
+_TWO_PICTURES = {"two pictures": {"value": {"top_k": 3, "images": [_B64, _B64]}}}
 _INFERENCE = {
     "id": "order-42",
     "parameters": {"top_k": 3},
@@ -95,16 +96,12 @@ def query_parameters(shape: type[BaseModel]) -> list[Spec]:
 
 def picture_body(shape: type[BaseModel]) -> Spec:
     """Describe a body that holds one picture: alone, or in a form beside the fields of `shape`."""
-    form = {
-        "type": "object",
-        "properties": {
-            "file": _PICTURE,
-            "image": _PICTURE | {"description": "Another name for `file`."},
-            **declared_fields(shape),
-        },
-        "oneOf": [{"title": name, "required": [name]} for name in ("file", "image")],
-        "additionalProperties": False,
+    pictures = {
+        "file": _PICTURE,
+        "image": _PICTURE | {"description": "Another name for `file`."},
     }
+    either = [{"title": name, "required": [name]} for name in pictures]
+    form = _object(pictures | declared_fields(shape), oneOf=either)
     return {
         "required": True,
         "description": f"One picture, one of {', '.join(FORMATS)}; the first frame counts.",
@@ -120,35 +117,17 @@ def batch_body(shape: type[BaseModel]) -> Spec:
     """Describe a body of many pictures: a form, or JSON, each with the fields of `shape` first."""
     fields = declared_fields(shape)
     pictures = {"type": "array", "items": _PICTURE, "minItems": 1}
-    form = {
-        "type": "object",
-        "properties": {
-            **fields,
-            "files": pictures,
-            "file": pictures | {"description": "Another name for `files`."},
-        },
-        "additionalProperties": False,
-    }
-    images = {
-        "type": "array",
-        "minItems": 1,
-        "items": {"type": "string", "contentEncoding": "base64"},
-    }
-    members = {
-        "type": "object",
-        "properties": {**fields, "images": images},
-        "required": ["images"],
-        "additionalProperties": False,
-    }
+    other_name = pictures | {"description": "Another name for `files`."}
+    form = _object(fields | {"files": pictures, "file": other_name})
+    text = {"type": "string", "contentEncoding": "base64"}
+    images = {"type": "array", "minItems": 1, "items": text}
+    members = _object(fields | {"images": images}, required=["images"])
     return {
         "required": True,
         "description": f"Pictures, each one of {', '.join(FORMATS)}. Fields come before them.",
         "content": {
             "multipart/form-data": {"schema": form},
-            "application/json": {
-                "schema": members,
-                "examples": {"two pictures": {"value": {"top_k": 3, "images": [_B64, _B64]}}},
-            },
+            "application/json": {"schema": members, "examples": _TWO_PICTURES},
         },
     }
 
@@ -175,6 +154,10 @@ def inference_body(shape: type[BaseModel]) -> Spec:
     schema = {"schema": _inlined(shape), "examples": {"one picture": {"value": _INFERENCE}}}
     content = {"application/json": schema, "application/octet-stream": _BINARY}
     return {"required": True, "content": content}
+
+
+def _object(properties: Spec, **more: Any) -> Spec:
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
 def _inlined(shape: type[BaseModel]) -> Any:

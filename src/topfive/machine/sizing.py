@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from topfive.machine.probe import Machine
 
@@ -96,13 +97,7 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
     workers = options.workers or min(desired, fitting)
     slots = options.slots or _slots_for(cores, workers)
     queue = QUEUE_PER_SLOT * slots if options.queue is None else options.queue
-    reason = _reason(machine, options, workers < desired)
-    upload_bytes = _upload_bytes(usable_bytes // workers)
-    # Below 0 where resting workers and uploads leave nothing.
-    left_bytes = usable_bytes // workers - WORKER_BYTES - upload_bytes
-    share_bytes = max(0, int((left_bytes - DECODING_KEPT_BYTES) * MODEL_SHARE))
-    model_bytes = options.model_bytes or max(LEAST_MODEL_BYTES, share_bytes)
-    decoding_bytes = max(LEAST_DECODING_BYTES, left_bytes - share_bytes)
+    memory = _share_memory(usable_bytes // workers, options.model_bytes)
     # One worker has the whole batch, so alone it may use the CPUs of the others too.
     batch_slots = max(slots, min(cores, MAX_SLOTS_PER_WORKER))
     lookups = max(1, min(queue, MOST_LOOKUPS)) if options.has_cache else 0
@@ -110,12 +105,33 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
         workers,
         slots,
         queue,
-        decoding_bytes,
-        reason,
-        upload_bytes,
-        model_bytes,
+        memory.decoding_bytes,
+        _reason(machine, options, workers < desired),
+        memory.upload_bytes,
+        memory.model_bytes,
         batch_slots,
         lookups,
+    )
+
+
+class _Memory(NamedTuple):
+    """What one worker may take, in bytes."""
+
+    decoding_bytes: int
+    upload_bytes: int
+    model_bytes: int
+
+
+def _share_memory(worker_bytes: int, model_bytes: int | None) -> _Memory:
+    """Share out what one worker has, for models as much as is fixed or left beside decoding."""
+    upload_bytes = _upload_bytes(worker_bytes)
+    # Below 0 where resting workers and uploads leave nothing.
+    left_bytes = worker_bytes - WORKER_BYTES - upload_bytes
+    share_bytes = max(0, int((left_bytes - DECODING_KEPT_BYTES) * MODEL_SHARE))
+    return _Memory(
+        max(LEAST_DECODING_BYTES, left_bytes - share_bytes),
+        upload_bytes,
+        model_bytes or max(LEAST_MODEL_BYTES, share_bytes),
     )
 
 

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from topfive.machine.sizing import SizingOptions
 from topfive.route_table import RouteTable, build_route_table
-from topfive.settings.caching import CacheSettings
+from topfive.settings.cache import CacheSettings
 from topfive.settings.callers import CallerSettings
 from topfive.settings.models import ModelSettings
 from topfive.settings.platforms import PlatformSettings
