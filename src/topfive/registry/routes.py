@@ -49,11 +49,6 @@ def parse_routes(text: str) -> dict[str, RouteView]:
     return routes
 
 
-def format_routes(routes: Mapping[str, RouteView]) -> str:
-    """Write routes as `parse_routes` reads them."""
-    return ";".join(f"{alias}={_format_route(route)}" for alias, route in routes.items())
-
-
 def check_alias(alias: str) -> None:
     """Raise ValueError where an alias cannot be one."""
     try:
@@ -214,13 +209,6 @@ def _check_reference(model: str, version: str | None) -> None:
     check_name(model)
     if version is not None:
         check_version(version)
-
-
-def _format_route(route: RouteView) -> str:
-    parts = [f"{ModelReference(one.model, one.version)}:{one.weight}" for one in route.targets]
-    if route.shadow:
-        parts.append(f"{ModelReference(route.shadow.model, route.shadow.version)}:{_SHADOW}")
-    return ",".join(parts)
 
 
 def _below_one(number: int) -> float:
