@@ -4,7 +4,7 @@ import { drawHeatmap, readHeatmap, whereabouts } from './heatmap.js';
 import { say } from './outcome.js';
 import { queryOf } from './picker.js';
 import { send } from './send.js';
-import { seconds } from './words.js';
+import { beyondTitle, seconds } from './words.js';
 
 const $ = (id) => document.getElementById(id);
 const buttons = [$('explain'), $('explain-2')];
@@ -74,9 +74,8 @@ async function ask(at) {
 
 function wordsOf({ problem, waitS }) {
   if (!problem) return 'The answer has no heatmap.';
-  const { title, detail } = problem;
   const wait = waitS > 0 ? `Wait ${seconds(waitS)}.` : '';
-  return `${detail.startsWith(title) ? detail : `${title} ${detail}`} ${wait}`.trim();
+  return [problem.title, beyondTitle(problem), wait].filter(Boolean).join(' ');
 }
 
 function show(at) {

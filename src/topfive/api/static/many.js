@@ -8,7 +8,7 @@ import { checkHealth, isShown, renewModel, shownModel } from './model.js';
 import { choice, listedModel, modelsKnown, queryOf, renewModels } from './picker.js';
 import { Picture } from './picture.js';
 import {
-  announce, countDown, counted, showFailure, showLeftOut, showProgress, showWait,
+  announce, counted, renewCountdown, showFailure, showLeftOut, showProgress, showWait,
 } from './progress.js';
 import { Run } from './run.js';
 import { csvOf, jsonOf } from './table.js';
@@ -86,7 +86,7 @@ function end(failure) {
   if ([401, 403].includes(status)) askForKey();
   if (status === 0 || status >= 500) checkHealth();
   renewModels();
-  return countDown(waitS, (left) => {
+  return renewCountdown(waitS, (left) => {
     $('resume').disabled = left > 0;
     $('resume').textContent = left > 0 ? `Go on in ${seconds(left)}` : 'Go on';
   });

@@ -1,16 +1,17 @@
 /** Shows what became of a picture with one model. Words from the server only ever become text. */
 
 import { make, showClasses } from './classes.js';
+import { countDown } from './countdown.js';
 import { isShown, renewModel, shownModel } from './model.js';
 import { listedModel, referenceOf } from './picker.js';
-import { milliseconds, percent, seconds } from './words.js';
+import { beyondTitle, milliseconds, percent, seconds } from './words.js';
 
 const STEPS = ['queue', 'decode', 'inference'];
 
 /** A column for one model's answer; the ids of its elements end in `suffix`. */
 export class Column {
   #suffix;
-  #countdown = 0;
+  #stopCountdown = () => {};
   /** The reference of the model that answers here; empty: none is named. */
   reference = '';
   /** Whether nothing more is to be asked: an answer is there, or a failure. */
@@ -46,13 +47,13 @@ export class Column {
   }
 
   /** Show a failure; with `again` it may be tried again, after `waitS` seconds. */
-  showFailure({ title, detail = '', more = '' }, { again = false, waitS = 0 } = {}) {
+  showFailure(problem, { again = false, waitS = 0 } = {}) {
     this.#clear();
     this.isDone = true;
-    const rest = detail.startsWith(title) ? detail.slice(title.length) : detail;
+    const { title, more = '' } = problem;
     const wait = again && waitS > 0 ? `Wait ${seconds(waitS)}.` : '';
     this.at('failure-title').textContent = title;
-    say(this.at('failure-detail'), `${rest.trim()} ${wait}`.trim());
+    say(this.at('failure-detail'), `${beyondTitle(problem)} ${wait}`.trim());
     say(this.at('failure-more'), more);
     this.at('failure').hidden = false;
     this.at('again-line').hidden = !again;
@@ -113,17 +114,11 @@ export class Column {
 
   #countDown(waitS) {
     const button = this.at('again');
-    const end = performance.now() + waitS * 1000;
-    const tick = () => {
-      const left = Math.ceil((end - performance.now()) / 1000);
+    this.#stopCountdown = countDown(waitS, (left) => {
       button.disabled = left > 0;
       button.textContent = left > 0 ? `Try again in ${seconds(left)}` : 'Try again';
-      if (left > 0) return;
-      clearInterval(this.#countdown);
-      if (waitS > 0) this.#announce('You can try again now.');
-    };
-    this.#countdown = setInterval(tick, 250);
-    tick();
+      if (left === 0 && waitS > 0) this.#announce('You can try again now.');
+    });
   }
 
   /** Tell it to a screen reader; the eyes see it elsewhere. */
@@ -133,7 +128,7 @@ export class Column {
   }
 
   #clear() {
-    clearInterval(this.#countdown);
+    this.#stopCountdown();
     say(this.at('progress'), '');
     for (const id of ['failure', 'again-line', 'result']) this.at(id).hidden = true;
   }

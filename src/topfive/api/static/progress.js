@@ -1,10 +1,11 @@
 /** Tells how far many pictures are, why they wait, and what ended it. */
 
+import { countDown } from './countdown.js';
 import { say } from './outcome.js';
-import { number, seconds } from './words.js';
+import { beyondTitle, number, seconds } from './words.js';
 
 const $ = (id) => document.getElementById(id);
-const clock = { timer: 0 };
+const clock = { stop() {} };
 
 /** Say a number of pictures. */
 export const counted = (count) => (count === 1 ? '1 picture' : `${number(count, 0)} pictures`);
@@ -41,37 +42,29 @@ export function showLeftOut(count) {
 
 /** Show what ended it; null: nothing did. */
 export function showFailure(problem) {
-  clearInterval(clock.timer);
+  clock.stop();
   say($('many-wait'), '');
   $('many-failure').hidden = !problem;
   if (!problem) return;
-  const { title, detail = '', more = '' } = problem;
-  const rest = detail.startsWith(title) ? detail.slice(title.length).trim() : detail;
+  const { title, more = '' } = problem;
   $('many-failure-title').textContent = title;
-  say($('many-failure-detail'), rest);
+  say($('many-failure-detail'), beyondTitle(problem));
   say($('many-failure-more'), more);
 }
 
 /** Say why nothing goes on now, and for how long; null: it goes on. */
 export function showWait(failure, waitS) {
-  clearInterval(clock.timer);
+  clock.stop();
   if (!failure) return say($('many-wait'), '');
   const { title } = failure.problem;
   announce(`${title} It goes on in ${seconds(Math.ceil(waitS))}.`);
-  return countDown(waitS, (left) => say($('many-wait'), `${title} It goes on in ${seconds(left)}.`));
+  return renewCountdown(waitS, (left) => say($('many-wait'), `${title} It goes on in ${seconds(left)}.`));
 }
 
-/** Call `show` with the seconds that are left, until none are. */
-export function countDown(waitS, show) {
-  const end = performance.now() + waitS * 1000;
-  const tick = () => {
-    const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
-    show(left);
-    if (left === 0) clearInterval(clock.timer);
-  };
-  clearInterval(clock.timer);
-  clock.timer = setInterval(tick, 250);
-  tick();
+/** Call `show` with the seconds that are left, and end the countdown that went on before. */
+export function renewCountdown(waitS, show) {
+  clock.stop();
+  clock.stop = countDown(waitS, show);
 }
 
 /** Tell it to a screen reader, once; the eyes see it change all the time. */

@@ -48,6 +48,11 @@ export function retryAfterS(header) {
   return wait > 0 ? wait : 0;
 }
 
+/** What a problem says beyond its title, which its detail may begin with. */
+export function beyondTitle({ title, detail = '' }) {
+  return detail.startsWith(title) ? detail.slice(title.length).trim() : detail.trim();
+}
+
 /** What to say when the answer is no problem+json: some proxy in between wrote it. */
 export function problemOfStatus(status) {
   if (status === 413) return { title: 'The picture is too large.', detail: '' };
