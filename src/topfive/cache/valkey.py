@@ -54,7 +54,7 @@ class ValkeyStore:
         self._client.delete(_CLAIM_PREFIX + key.hex().encode())
 
     def used_bytes(self) -> int:
-        """None of this machine's."""
+        """Tell that the entries take none of this machine's memory."""
         return 0
 
     def close(self) -> None:

@@ -1,4 +1,8 @@
-"""What the service answers: one HTTP response as a value, or an error."""
+"""What the service answers: one HTTP response as a value, or an error.
+
+Whatever reads an answer raises Refused where it tells of a failure, and NotTopfive where it is none
+of topfive's.
+"""
 
 import json
 from collections.abc import Mapping
@@ -63,7 +67,7 @@ class LineSplitter:
         self._rest = bytearray()
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Give the lines that are whole now, without the empty ones."""
+        """Give the lines that are whole now, without the empty ones; raises NotTopfive."""
         self._rest += piece
         if len(self._rest) > _MOST_BYTES:
             raise NotTopfive(f"A line of the answer is longer than {_MOST_BYTES} bytes.")

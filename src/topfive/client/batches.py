@@ -52,7 +52,7 @@ class BatchRun:
         self._head = head
 
     def take(self, line: bytes) -> None:
-        """Take one line of the answer."""
+        """Take one line of the answer; raises NotTopfive for what is no result of its pictures."""
         found = load_line(line)
         with reading_as("a batch's result"):
             index, is_ok = int(found["index"]), found["ok"] is True
@@ -78,7 +78,10 @@ class BatchRun:
         return results
 
     def end_answer(self) -> None:
-        """Take note that the answer has ended; raises why pictures have no result, if any."""
+        """Take note that the answer has ended.
+
+        Raises why pictures have no result: what the service told, or Unreachable.
+        """
         if self._error is not None:
             raise self._error
         if any(one.index not in self._outcomes for one in self._sent):

@@ -35,7 +35,7 @@ _ALONE = BatchHead()
 
 @contextmanager
 def reading_as(what: str) -> Iterator[None]:
-    """Say of JSON that cannot be read that it is not topfive's; `what` was expected."""
+    """Raise NotTopfive for JSON that cannot be read where `what` was expected."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
