@@ -19,6 +19,9 @@ module = sys.modules[shared_files.__module__]
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Let `memory` and `disk` be the places there are; returns how much each has free."""
+    import prometheus_client  # noqa: F401 - now, so that other tests keep values in memory
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     free = {}
     for name in ("memory", "disk"):
         (tmp_path / name).mkdir()
