@@ -13,7 +13,8 @@ class CallerSettings(SettingsGroup):
 
     rate_limit: str = Field(
         "100/minute",
-        description="How often one client may call `/predict`, as `COUNT/UNIT`. Empty: no limit.",
+        description="How many pictures one client may have classified, as `COUNT/UNIT`; failed "
+        "requests count too. Empty: no limit.",
     )
     rate_limit_storage: str = Field(
         "",

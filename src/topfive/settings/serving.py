@@ -53,7 +53,10 @@ class ServingSettings(SettingsGroup):
         description="The most seconds from a request to its answer, waiting included.",
     )
     batch_max_pictures: int = Field(
-        64, ge=1, le=1000, description="The most pictures in one request to `/predict/batch`."
+        64,
+        ge=1,
+        le=1000,
+        description="The most pictures in one request to `/predict/batch`; at most 1000.",
     )
     batch_max_bytes: int = Field(
         256 * 1024 * 1024,
