@@ -12,6 +12,9 @@ from topfive.cache.guarded import GuardedStore
 from topfive.errors import DeadlineExceeded
 from topfive.predictions import CacheStatus, CacheUse
 
+# Nearly all work takes a fraction of it: a claim that is still there may well have no end.
+_MOST_CLAIMED_S = 5.0
+
 
 @dataclass(slots=True)
 class Lookup:
@@ -176,6 +179,7 @@ class Cache:
     def _wait_for_claim(self, key: bytes, until_s: float) -> Lookup | None:
         """Return what another process has found; None once it is for this one to find."""
         status = CacheStatus.HIT
+        patient_until_s = monotonic() + _MOST_CLAIMED_S
         while True:
             is_ours = self._store.claim(key)
             # After the claim: another may have put it between the first look and this one.
@@ -184,9 +188,10 @@ class Cache:
                 if is_ours:
                     self._store.release(key)
                 return Lookup(answer, status)
-            if is_ours:
+            now_s = monotonic()
+            if is_ours or patient_until_s <= now_s < until_s:
                 return None
-            if monotonic() >= until_s:
+            if now_s >= until_s:
                 raise DeadlineExceeded
             status = CacheStatus.COLLAPSED
             sleep(self._store.poll_s)

@@ -33,7 +33,12 @@ _TOUCH_AFTER_S = 1
 _TICK = struct.Struct("<I")
 _KEY_BYTES = 32
 
-_CLAIMS_FILE = "claims"
+# Of names that no other database has: a folder may be full of somebody's own.
+_ENTRIES_FILE = "topfive-answers.mdb"
+_LOCK_FILE = "topfive-answers.mdb-lock"
+_CLAIMS_FILE = "topfive-answers.claims"
+# It tells since which start of the machine the others are there.
+_BOOT_FILE = "topfive-answers.boot"
 _CLAIM_POLL_S = 0.002
 
 
@@ -102,13 +107,33 @@ class SharedMemoryStore:
             return _used_pages(transaction) * _PAGE_BYTES
 
     def prepare(self) -> None:
-        """Make the files, before there are workers."""
+        """Make the files, before there are workers; anew where they may be damaged."""
+        if not self._is_whole():
+            for name in (_ENTRIES_FILE, _LOCK_FILE, _CLAIMS_FILE):
+                (self._folder / name).unlink(missing_ok=True)
         self.used_bytes()
         self.close()
+        (self._folder / _BOOT_FILE).write_text(_boot_id())
         (self._folder / _CLAIMS_FILE).touch()
-        with (self._folder / "lock.mdb").open("r+b") as file:
+        with (self._folder / _LOCK_FILE).open("r+b") as file:
             # It is mapped to be written: where that finds no space, it ends the process.
             os.posix_fallocate(file.fileno(), 0, max(1, os.fstat(file.fileno()).st_size))
+
+    def _is_whole(self) -> bool:
+        """Tell whether the files are as workers have left them.
+
+        A power cut leaves some pages written and others not, since nobody waits for the disk; and
+        to read a page that is cut off ends the process.
+        """
+        try:
+            is_of_now = (self._folder / _BOOT_FILE).read_text() == _boot_id()
+            pages = self._environment.info()["last_pgno"] + 1
+            whole_bytes = pages * self._environment.stat()["psize"]
+            return is_of_now and (self._folder / _ENTRIES_FILE).stat().st_size >= whole_bytes
+        except self.failures:
+            return False
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the files."""
@@ -126,7 +151,8 @@ class SharedMemoryStore:
         if opened is None:
             with self._lock:
                 opened = self._opened = self._opened or lmdb.open(
-                    str(self._folder),
+                    str(self._folder / _ENTRIES_FILE),
+                    subdir=False,
                     map_size=self._max_bytes,
                     # Nothing here must survive a power cut, so no write waits for a disk.
                     sync=False,
@@ -210,6 +236,13 @@ def _tick(record: bytes) -> int:
 def _now() -> int:
     """Tell the second, by a clock that all processes of the machine share."""
     return int(time.monotonic())
+
+
+def _boot_id() -> str:
+    """Name this start of the machine; the same each time where it has no such name."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text()
+    return ""
 
 
 def _position(key: bytes) -> int:

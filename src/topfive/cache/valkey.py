@@ -31,8 +31,16 @@ class ValkeyStore:
         return RedisError, OSError
 
     def get(self, key: bytes) -> bytes | None:
-        """Return an entry; None where there is none, or where something else has its name."""
-        found = self._client.get(_ENTRY_PREFIX + key.hex().encode())
+        """Return an entry, a broken one where something else has its name; None without any."""
+        from redis import ResponseError  # noqa: PLC0415 - only where it is used
+
+        try:
+            found = self._client.get(_ENTRY_PREFIX + key.hex().encode())
+        except ResponseError as error:
+            # A list or the like: the server works, and what is wrong is this entry alone.
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            return b""
         return found if isinstance(found, bytes) else None
 
     def put(self, key: bytes, entry: bytes) -> Kept:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.cache.children import start_child
 from tests.unit.cache.samples import QUESTION, MemoryStore, answer
+from topfive.cache import cache
 from topfive.cache.answers import answer_key
 from topfive.cache.cache import Cache, NoCache
 from topfive.cache.flights import Flight
@@ -224,6 +225,14 @@ def test_what_another_process_works_on_is_not_waited_for_longer_than_asked():
     with pytest.raises(DeadlineExceeded):
         asking.ask(within_s=0.01)
     assert asking.found == 0
+
+
+def test_a_claim_without_an_end_is_not_waited_for_until_time_is_up(monkeypatch):
+    """The answer is found here, kept, and the claim is given up."""
+    monkeypatch.setattr(cache, "_MOST_CLAIMED_S", 0.05)
+    asking = Asking(MemoryStore(claims={KEY}))
+    assert [asking.status() for _ in range(2)] == [CacheStatus.STORED, CacheStatus.HIT]
+    assert asking.found == 1
 
 
 def test_a_process_that_dies_at_work_is_followed_at_once(tmp_path: Path):

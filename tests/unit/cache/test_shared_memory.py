@@ -1,5 +1,6 @@
 """Entries in memory that workers share: bounded, least used first to go, and never in the way."""
 
+import os
 import random
 import resource
 import signal
@@ -34,7 +35,7 @@ def key_of(number):
 
 def file_bytes(folder):
     """Tell how long the file is."""
-    return (folder / "data.mdb").stat().st_size
+    return (folder / "topfive-answers.mdb").stat().st_size
 
 
 def test_what_is_put_is_found_and_can_be_dropped(store):
@@ -169,12 +170,39 @@ def claims(folder):
 
 def test_a_broken_file_raises_what_is_foreseen(tmp_path):
     """It is no database: that is an outage, and no failed start."""
-    (tmp_path / "data.mdb").write_text("no database")
+    (tmp_path / "topfive-answers.mdb").write_text("no database")
     store = SharedMemoryStore(tmp_path, LEAST_BYTES)
     with pytest.raises(SharedMemoryStore.failures):
         store.get(key_of(1))
     with pytest.raises(SharedMemoryStore.failures):
         store.put(key_of(1), b"one")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5])
+def test_a_file_that_is_cut_off_is_made_anew(part, store, tmp_path):
+    """Reading what it has no longer would end the process that reads."""
+    for number in range(200):
+        store.put(key_of(number), bytes(400))
+    store.close()
+    path = tmp_path / "topfive-answers.mdb"
+    os.truncate(path, int(path.stat().st_size * part))
+    assert call_child(prepare_and_count, tmp_path) == "0"
+
+
+def test_a_file_of_before_the_machine_started_is_made_anew(store, tmp_path):
+    """Nobody knows which of its pages a power cut has left; without one it stays."""
+    store.put(key_of(1), b"one")
+    store.close()
+    assert call_child(prepare_and_count, tmp_path) == "1"
+    (tmp_path / "topfive-answers.boot").write_text("another start")
+    assert call_child(prepare_and_count, tmp_path) == "0"
+
+
+def prepare_and_count(folder):
+    """Begin as the service does, and count which of the first answers are there."""
+    store = SharedMemoryStore(Path(folder), LEAST_BYTES)
+    store.prepare()
+    return sum(store.get(key_of(number)) is not None for number in range(200))
 
 
 def test_a_record_of_somebody_else_raises_what_is_foreseen(store):

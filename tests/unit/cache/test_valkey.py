@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.redis_server import free_port, run_redis
+from tests.unit.cache.test_cache import KEY as ASKED_KEY
 from tests.unit.cache.test_cache import Asking
 from topfive.cache import valkey
 from topfive.cache.valkey import ValkeyStore
@@ -75,11 +76,12 @@ def test_machines_that_ask_at_once_find_an_answer_once(redis_port):
         one.close()
 
 
-def test_something_else_under_its_name_raises_what_is_foreseen(store):
-    """A list is no entry."""
-    store._client.lpush("topfive:cache:" + KEY.hex(), "one")
-    with pytest.raises(store.failures):
-        store.get(KEY)
+def test_something_else_under_its_name_is_a_broken_entry(store):
+    """A list is none: it is dropped and found anew, and the store is not taken to be away."""
+    asking = Asking(store)
+    store._client.lpush("topfive:cache:" + ASKED_KEY.hex(), "one")
+    assert [asking.status() for _ in range(2)] == [CacheStatus.STORED, CacheStatus.HIT]
+    assert asking.broken == 1
 
 
 def test_a_server_that_is_away_or_hangs_raises_what_is_foreseen(tmp_path):

@@ -46,9 +46,10 @@ def test_a_cache_is_in_memory_and_gone_afterwards(places, tmp_path):
         assert complete.cache_dir is not None
         assert complete.cache_dir.parent == tmp_path / "memory"
         assert {path.name for path in complete.cache_dir.iterdir()} == {
-            "data.mdb", "lock.mdb", "claims",
+            "topfive-answers.mdb", "topfive-answers.mdb-lock", "topfive-answers.claims",
+            "topfive-answers.boot",
         }  # fmt: skip
-        assert (complete.cache_dir / "data.mdb").stat().st_size < MIB
+        assert (complete.cache_dir / "topfive-answers.mdb").stat().st_size < MIB
     assert list((tmp_path / "memory").iterdir()) == []
 
 
@@ -87,12 +88,17 @@ def test_a_cache_can_be_kept_in_a_folder_of_ones_own(places, tmp_path):
         store.close()
 
 
-def test_a_folder_of_ones_own_that_is_no_database_stops_no_start(places, tmp_path):
-    """Workers tell of it, and serve without."""
+def test_a_folder_of_ones_own_that_is_no_database_is_made_one(places, tmp_path):
+    """It stops no start, and what else is in the folder stays."""
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "data.mdb").write_text("no database")
+    (tmp_path / "own" / "topfive-answers.mdb").write_text("no database")
+    (tmp_path / "own" / "data.mdb").write_text("somebody's own")
     with shared_files(with_cache(cache_dir=tmp_path / "own")) as complete:
         assert complete.cache_dir == tmp_path / "own"
+        store = SharedMemoryStore(tmp_path / "own", LEAST_BYTES)
+        assert store.put(bytes(32), b"entry").is_kept
+        store.close()
+    assert (tmp_path / "own" / "data.mdb").read_text() == "somebody's own"
 
 
 def test_without_a_cache_there_is_no_folder_for_one(places):
