@@ -95,9 +95,9 @@ class BoundedBytes:
 
 def field_too_long(name: str, pictures: str) -> InvalidParameter:
     """Make the failure of a field that is as long as a picture would be."""
-    which = f"`{name}`" if may_be_shown(name) else "of the batch"
+    which = f"The field `{name}`" if name and may_be_shown(name) else "A field of the batch"
     return InvalidParameter(
-        f"The field {which} has over {MAX_FIELD_BYTES} bytes. Pictures go into {pictures}."
+        f"{which} has over {MAX_FIELD_BYTES} bytes. Pictures go into {pictures}."
     )
 
 

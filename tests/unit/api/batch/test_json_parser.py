@@ -104,6 +104,7 @@ def test_the_picture_beyond_the_most_is_refused() -> None:
         ('{"parameters": {"top_k": 3}}', "`parameters` is nested too deeply"),
         ('{"images": ["AAAA"], "top_k": 3}', "`top_k` comes after a picture"),
         (json.dumps({"model": "m" * 1001}), "The field `model` has over 1000 bytes"),
+        (json.dumps({"m" * 1001: 1}), "A field of the batch has over 1000 bytes"),
         ('{"' + "a" * 500 + '": []}', "A member is nested too deeply"),
     ],
 )
