@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import IncompleteRead
 from itertools import repeat
@@ -412,6 +413,26 @@ def test_a_stop_ends_a_batch_in_words(tiny_folder: Path, tmp_path: Path) -> None
         assert [one["index"] for one in found] == list(range(len(found)))
         assert set(codes(found)) <= {"ok", "shutting_down"}
         assert len(found) == 40 or codes(found)[-1] == "shutting_down"
+
+
+def test_a_reload_takes_no_picture_of_a_short_batch(tiny_folder: Path, tmp_path: Path) -> None:
+    """Whichever worker it comes to, and at whichever moment."""
+    with (
+        run_server(tmp_path, model=str(tiny_folder), workers="2") as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        before = set(server.worker_pids())
+        server.process.send_signal(signal.SIGHUP)
+
+        def send_batches() -> list[str]:
+            told = []
+            while before & set(server.worker_pids()) or len(server.worker_pids()) < 2:
+                told += codes(send(server, form_batch([GOOD] * 5)).json["results"])
+            return told
+
+        sending = [pool.submit(send_batches) for _ in range(2)]
+        for one in sending:
+            assert set(one.result()) == {"ok"}
 
 
 def test_a_worker_that_dies_takes_only_its_batch(tiny_folder: Path, tmp_path: Path) -> None:

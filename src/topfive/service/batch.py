@@ -42,11 +42,11 @@ class Batches:
     """The batches of one worker: their pictures share its threads."""
 
     def __init__(
-        self, predictor: Predictor, options: BatchOptions, is_draining: Callable[[], bool]
+        self, predictor: Predictor, options: BatchOptions, has_to_end: Callable[[], bool]
     ) -> None:
         self._predictor = predictor
         self._options = options
-        self._is_draining = is_draining
+        self._has_to_end = has_to_end
         # It starts threads when there is work for them.
         self._threads = ThreadPoolExecutor(
             options.threads, thread_name_prefix="batch", initializer=_yield_to_others
@@ -80,7 +80,7 @@ class Batches:
         is_abandoned: IsAbandoned,
     ) -> "Future[Result]":
         """Have a picture classified when a thread is free."""
-        if self._is_draining():
+        if self._has_to_end():
             return _known(ShuttingDown())
         # What the log says of the request is in the thread's context.
         work = partial(self._predictor.predict_leased, leased, picture, deadline)

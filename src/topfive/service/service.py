@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from math import inf
 from time import monotonic
 from typing import Protocol
 
@@ -62,7 +63,7 @@ class Service:
         self._batches = Batches(
             self._predictor,
             BatchOptions(sizing.batch_slots, limits.request_timeout_s, limits.image.max_bytes),
-            lambda: self._is_draining,
+            lambda: monotonic() >= self._batches_end_s,
         )
         self._metrics = metrics or NoMetrics()
         self._registry = registry
@@ -74,6 +75,7 @@ class Service:
         self._started_s = monotonic()
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
+        self._batches_end_s = inf
         self._is_closed = False
 
     def predict(
@@ -194,12 +196,19 @@ class Service:
         return self._limiter.has_spare_permit() and self._count_waiting() == 0
 
     def drain(self) -> None:
-        """Say from now on that the service is not ready; work under way goes on."""
+        """Say from now on that the service is not ready; work under way goes on.
+
+        Batches have half of a request's time for it: so most lose nothing where a worker is
+        replaced, and the pictures of the others are told in time that they are not classified.
+        """
+        if not self._is_draining:
+            self._batches_end_s = monotonic() + self.limits.request_timeout_s / 2
         self._is_draining = True
 
     def close(self) -> None:
         """Stop recovery and give the model's memory back."""
         self.drain()
+        self._batches_end_s = -inf
         self._is_closed = True
         for recovery in self._recoveries:
             recovery.stop()
