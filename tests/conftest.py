@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.concurrency.limiter import ConcurrencyLimiter, Load
@@ -17,6 +18,9 @@ from topfive.registry.registry import Registry
 
 # torch in several processes side by side on all cores: its threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# How long an example takes hangs on what else the machine does, and so it decides nothing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 TINY_CLASSES = 10
 TINY_SIDE = 64
@@ -29,12 +33,26 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
 
     The processes that run tests side by side share it: it takes seconds to make.
     """
-    folder = tmp_path_factory.getbasetemp()
-    root = (folder if worker_id == "master" else folder.parent) / "models"
+    root = _shared_folder(tmp_path_factory, worker_id) / "models"
     with FileLock(f"{root}.lock"):
         if not (root / "tiny").exists():
             _make_tiny_bundle(root)
     return root
+
+
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Find the folder of this run that the processes that run tests side by side share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder if worker_id == "master" else folder.parent
+
+
+def _pull_real_bundle(weights: Path, root: Path) -> Path:
+    from topfive.registry.desired import ModelOptions
+    from topfive.training.pull import pull_bundle
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
+        return pull_bundle(ModelOptions("mobilenet_v2", str(weights), None, root))
 
 
 def _make_tiny_bundle(root: Path) -> None:
@@ -75,6 +93,25 @@ def tiny_bundle(tiny_folder: Path) -> Bundle:
 def real_weights() -> Path:
     """A `.pth` file of MobileNetV2's ImageNet weights."""
     return _named_by("TOPFIVE_TEST_WEIGHTS", "a .pth file of MobileNetV2 trained on ImageNet")
+
+
+@pytest.fixture(scope="session")
+def real_models(
+    real_weights: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Path:
+    """A models directory that holds the bundle of the real weights; never write into it.
+
+    The processes that run tests side by side share it: the first that needs it makes it.
+    """
+    root = _shared_folder(tmp_path_factory, worker_id) / "real-models"
+    _pull_real_bundle(real_weights, root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_bundle(real_models: Path, real_weights: Path) -> Bundle:
+    """The bundle pulled from the real weights."""
+    return open_bundle(_pull_real_bundle(real_weights, real_models))
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,16 @@ class LiveServer:
         found = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
         return [one for one in found if one.get("event") == event]
 
+    def wait_for_line(self, request_id: str, within_s: float = 60) -> dict[str, Any]:
+        """Wait until a request's line has come out of the log, which is after its answer."""
+        end_s = time.monotonic() + within_s
+        while True:
+            for line in self.events("request"):
+                if line["request_id"] == request_id:
+                    return line
+            assert time.monotonic() < end_s, f"no line of {request_id}"
+            time.sleep(0.02)
+
     def wait_for_health(self, status: str, within_s: float = 60) -> dict[str, Any]:
         """Wait until /health has that status; returns its answer."""
         end_s = time.monotonic() + within_s

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,17 +70,6 @@ def sending(server: LiveServer) -> Iterator[Sending]:
         batch = Sending(sock)
         yield batch
         batch.close()
-
-
-def wait_for_log(server: LiveServer, request_id: str) -> dict[str, Any]:
-    """Wait for the log line of a request."""
-    end_s = time.monotonic() + HANG_S
-    while True:
-        found = [one for one in server.events("request") if one["request_id"] == request_id]
-        if found:
-            return found[0]
-        assert time.monotonic() < end_s, f"no line of {request_id}"
-        time.sleep(0.02)
 
 
 def lines(body: bytes) -> list[Any]:
@@ -170,7 +158,7 @@ def test_a_client_that_goes_ends_its_batch(alone: LiveServer) -> None:
         batch.send(part(jpeg()) + f"--{BOUNDARY}\r\n".encode())
         batch.read_head()
         batch.read_line()
-    line = wait_for_log(alone, "gone-in-its-body")
+    line = alone.wait_for_line("gone-in-its-body")
     assert (line["status"], line["code"]) == (499, "client_disconnected")
     assert (line["pictures"], line["failed"]) == (1, 0)
 
@@ -198,7 +186,7 @@ def test_pictures_are_what_is_counted(alone: LiveServer) -> None:
     names = ("topfive_predictions_total{", 'topfive_rejected_total{reason="empty_file"}')
     before = [count(one) for one in names]
     answer = alone.upload_batch(jpeg(), b"", jpeg(), jpeg())
-    line = wait_for_log(alone, answer.headers["X-Request-ID"])
+    line = alone.wait_for_line(answer.headers["X-Request-ID"])
     assert (line["pictures"], line["failed"], line["status"]) == (4, 1, 200)
     assert "top_class" not in line
     assert [count(one) - was for one, was in zip(names, before, strict=True)] == [3, 1]

@@ -117,6 +117,8 @@ def test_any_number_of_pictures_is_sent_in_batches(client: Any, server: LiveServ
     best = [one.get().best.class_id for one in results]
     assert best == best[:5] * 30
     assert {one.get().model for one in results} == {client.predict(pictures[0]).model}
+    # Lines come a moment after the answers, and those of what follows come after them.
+    server.wait_for_line(server.upload(pictures[0]).headers["X-Request-ID"])
     sent = [one for one in server.events("request")[seen:] if one["route"] == "/predict/batch"]
     assert sorted(one["pictures"] for one in sent) == [22, 64, 64]
 

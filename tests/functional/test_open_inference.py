@@ -267,10 +267,8 @@ def test_a_request_is_logged_by_its_route(server: LiveServer) -> None:
     }
     answer = post(server, body)
     assert answer.headers["Server-Timing"].startswith("queue;dur=")
-    found = [
-        one
-        for one in server.events("request")
-        if one["request_id"] == answer.headers["X-Request-ID"]
-    ]
+    request_id = answer.headers["X-Request-ID"]
+    server.wait_for_line(request_id)
+    found = [one for one in server.events("request") if one["request_id"] == request_id]
     assert [(one["route"], one["pictures"]) for one in found] == [("/v2/models/{model}/infer", 2)]
     assert "7c1f" not in json.dumps(found)

@@ -10,9 +10,11 @@ KNOWN = ["balloon", "soccer ball", "jack-o'-lantern"]
 
 
 @pytest.mark.weights
-def test_every_drawn_sample_is_recognised(real_weights: Path, tmp_path: Path) -> None:
+def test_every_drawn_sample_is_recognised(
+    real_weights: Path, real_models: Path, tmp_path: Path
+) -> None:
     """MobileNetV2 names each of the three, and gives it more than every other class together."""
-    with run_server(tmp_path, weights=str(real_weights)) as server:
+    with run_server(tmp_path, weights=str(real_weights), models_dir=str(real_models)) as server:
         for number, name in enumerate(KNOWN, 1):
             sample = server.get(f"/sample/{number}")
             assert (sample.status, sample.headers["Content-Type"]) == (200, "image/jpeg")

@@ -16,7 +16,7 @@ from tests.live_server import LiveServer, run_server
 from tests.pictures import jpeg
 from tests.unit.bundle_copies import copy_bundle
 from topfive.bundles.official import official_weights
-from topfive.bundles.store import read_manifest
+from topfive.bundles.store import Bundle, read_manifest
 from topfive.bundles.versions import bundle_digest
 from topfive.engines.torchvision_models import build_module, import_torchvision
 from topfive.training.export import BundlePlan, write_bundle
@@ -215,14 +215,21 @@ def _make_official(architecture: str, state_dict: Any, root: Path) -> None:
         write_bundle(plan, state_dict, root)
 
 
-def test_both_architectures_answer_in_one_server(real_weights: Path, tmp_path: Path) -> None:
+def test_both_architectures_answer_in_one_server(real_bundle: Bundle, tmp_path: Path) -> None:
     """MobileNetV2 and ResNet-50 are loaded by both workers, and each answers when it is named."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         resnet = build_module("resnet50", {}, 1000).state_dict()
     root = tmp_path / "models"
     _make_official("resnet50", resnet, root)
-    _make_official("mobilenet_v2", torch.load(real_weights, weights_only=True), root)
+    official = official_weights("mobilenet_v2")
+    copy_bundle(
+        real_bundle.folder,
+        root / "mobilenet_v2" / official.version,
+        name="mobilenet_v2",
+        version=official.version,
+        source=official.url,
+    )
     with run_server(tmp_path, model="mobilenet_v2", models="resnet50", workers="2") as server:
         for _ in range(4):
             assert _who(server, "") == ("mobilenet_v2", "imagenet1k-v2")

@@ -6,12 +6,11 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.functional.wire import HANG_S, exchange, head
-from tests.live_server import Answer, LiveServer, run_server
+from tests.functional.wire import exchange, head
+from tests.live_server import LiveServer, run_server
 from tests.pictures import draw, encode, jpeg
 
 
@@ -38,17 +37,6 @@ def written_bytes(pid: int) -> int:
     """Tell how many bytes a process has ever handed to write(), sockets' send() left out."""
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     return int(dict(line.split(": ") for line in lines)["wchar"])
-
-
-def logged_line(server: LiveServer, answer: Answer) -> dict[str, Any]:
-    """Wait until an answer's line has come out of the service's log; returns it."""
-    end_s = time.monotonic() + HANG_S
-    while time.monotonic() < end_s:
-        for line in server.events("request"):
-            if line["request_id"] == answer.headers["X-Request-ID"]:
-                return line
-        time.sleep(0.02)
-    raise AssertionError("a request has no line in the log")
 
 
 @pytest.mark.parametrize("is_form", [True, False], ids=["form", "raw"])
@@ -91,7 +79,7 @@ def test_log_line_is_quiet_about_the_caller(watched: LiveServer) -> None:
     watched.request("POST", "/predict", marker.encode(), {"Content-Type": f"text/{marker}"})
     watched.upload(jpeg(comment=marker.encode()), filename=f"a%0d%0a{marker}\x1b[2J\x07.jpg")
     last = watched.get(f"/health?{marker}", **{"X-Request-ID": f"{marker} {marker}"})
-    logged_line(watched, last)
+    watched.wait_for_line(last.headers["X-Request-ID"])
     assert len(watched.events("request")) >= 6
     for line in watched.lines:
         assert marker not in line
@@ -102,7 +90,7 @@ def test_log_line_is_quiet_about_the_caller(watched: LiveServer) -> None:
 def test_unknown_address_is_not_logged(server: LiveServer) -> None:
     """An address that does not exist may say anything, so its line does not repeat it."""
     answer = server.get("/QZX9-MARKER?q=QZX9-MARKER")
-    assert logged_line(server, answer)["route"] == "unknown"
+    assert server.wait_for_line(answer.headers["X-Request-ID"])["route"] == "unknown"
     assert not [line for line in server.lines if "QZX9-MARKER" in line]
 
 
@@ -124,26 +112,26 @@ def test_unknown_address_is_not_logged(server: LiveServer) -> None:
 )
 def test_broken_request_is_not_quoted_in_the_log(server: LiveServer, data: bytes) -> None:
     """What is no HTTP may be a piece of a picture, or a key, so the log does not repeat it."""
-    logged_line(server, server.get("/nothing-here"))
+    server.wait_for_line(server.get("/nothing-here").headers["X-Request-ID"])
     count = len(server.lines)
     exchange(server, data)
     for _ in range(5):
         # Either worker may have got the broken one, and each writes its lines in order.
-        logged_line(server, server.get("/nothing-here"))
+        server.wait_for_line(server.get("/nothing-here").headers["X-Request-ID"])
     assert not [line for line in server.lines[count:] if re.search("QZX8.MARKER", line)]
 
 
 def test_log_line_repeats_the_answer(watched: LiveServer) -> None:
     """A request's line has its route, status, code, id and timings, as the caller saw them."""
     good, bad = watched.upload(jpeg()), watched.upload(b"text")
-    line = logged_line(watched, good)
+    line = watched.wait_for_line(good.headers["X-Request-ID"])
     assert (line["route"], line["method"], line["status"]) == ("/predict", "POST", 200)
     line["decode_ms"] = pytest.approx(line["decode_ms"] + line["preprocess_ms"], abs=0.02)
     for step in ("queue", "decode", "inference"):
         assert line[f"{step}_ms"] == good.json["timing_ms"][step]
     assert line["duration_ms"] >= good.json["timing_ms"]["total"]
     assert "code" not in line
-    line = logged_line(watched, bad)
+    line = watched.wait_for_line(bad.headers["X-Request-ID"])
     assert (line["status"], line["code"]) == (400, "unsupported_format")
     assert "decode_ms" not in line
 

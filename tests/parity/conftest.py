@@ -1,13 +1,10 @@
 """Real weights and photos, where they are named."""
 
 import csv
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from topfive.bundles.store import Bundle, open_bundle
 
 
 @dataclass(frozen=True)
@@ -25,15 +22,3 @@ def photos(real_photos: Path) -> list[Photo]:
         return [
             Photo(real_photos / row["file"], int(row["class_id"])) for row in csv.DictReader(file)
         ]
-
-
-@pytest.fixture(scope="session")
-def real_bundle(real_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle pulled from the real weights."""
-    from topfive.registry.desired import ModelOptions
-    from topfive.training.pull import pull_bundle
-
-    root = tmp_path_factory.mktemp("real")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
-        return open_bundle(pull_bundle(ModelOptions("mobilenet_v2", str(real_weights), None, root)))

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import load_file, save
@@ -133,7 +133,6 @@ def test_only_proportions_count_and_what_speaks_against_is_black():
     assert not _draw(np.zeros_like(map_), 64, 48).any()
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 30_000),
     st.integers(1, 30_000),

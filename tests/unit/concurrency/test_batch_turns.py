@@ -105,7 +105,7 @@ class Turns(RuleBasedStateMachine):
 
 
 Turns.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, derandomize=True, database=None
+    max_examples=100, stateful_step_count=40, derandomize=True, database=None
 )
 TestTurns = Turns.TestCase
 TestTurns.__doc__ = "No sequence of events leaks a turn, gives one too many or starves a batch."

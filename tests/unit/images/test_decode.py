@@ -402,7 +402,10 @@ def test_a_jpeg_that_tells_its_height_last_is_invalid():
         _decode(pictures.forged_jpeg(640, 0))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+)
 @given(
     st.sampled_from(sorted(DAMAGEABLE)),
     st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=8),

@@ -147,4 +147,4 @@ class Workers(RuleBasedStateMachine):
 
 
 TestWorkers = Workers.TestCase
-TestWorkers.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWorkers.settings = settings(max_examples=100, stateful_step_count=40)

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from topfive.models import RouteView, TargetView
@@ -165,7 +165,6 @@ def test_chance_rolls_nothing_back(watch, clock, seed):
         assert watch.judge("default", ROUTE) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.1, 100), min_size=100, max_size=300))
 def test_a_canary_that_is_like_the_main_target_stays(times_ms):
     """Two targets whose requests take the same times are not told apart."""

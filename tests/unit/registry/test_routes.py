@@ -122,7 +122,7 @@ def test_a_wrong_route_says_what_is_wrong(text, said):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=4), st.integers(0, 1 << 32))
 def test_the_split_is_within_a_percent(workers, weights, start):
     """Of 10,000 requests each target gets its share within 1%, however many workers share them."""

@@ -2,7 +2,7 @@
 
 import io
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from topfive.server.arriving import ArrivingBody, Portions
@@ -27,7 +27,6 @@ def test_the_line_break_behind_a_chunk_is_nothing_to_read() -> None:
     assert not portions
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=100), sizes=st.lists(st.none() | st.integers(1, 20)))
 def test_nothing_is_lost_and_nothing_given_twice(data: bytes, sizes: list[int | None]) -> None:
     """However it is asked for, all that has come is given once, in its order."""

@@ -257,7 +257,7 @@ class AccountsWithLookups(Accounts):
 
 for machine in (Accounts, AccountsWithLookups):
     machine.TestCase.settings = settings(
-        max_examples=100, stateful_step_count=60, deadline=None, derandomize=True, database=None
+        max_examples=100, stateful_step_count=60, derandomize=True, database=None
     )
 TestAccounts = Accounts.TestCase
 TestAccounts.__doc__ = "No sequence of events leaks a queue slot, a byte or a connection."

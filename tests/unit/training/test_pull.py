@@ -179,8 +179,10 @@ def test_labels_that_do_not_fit_are_refused(pulled, tmp_path, content, message):
     labels = tmp_path / "labels.txt"
     if content is not None:
         labels.write_bytes(content)
-    with pytest.raises(LabelsRefused, match=message):
+    with pytest.raises(LabelsRefused, match=message) as refusal:
         pull_bundle(ModelOptions(options.model, options.weights, labels, tmp_path / "models"))
+    assert len(str(refusal.value).splitlines()) == 1
+    assert len(str(refusal.value)) <= 300
 
 
 @pytest.mark.parametrize("name", ["alexnet", "", "../mobilenet_v2", "tiny"])

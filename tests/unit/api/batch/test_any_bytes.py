@@ -39,7 +39,7 @@ def bodies(parts: list[bytes]) -> st.SearchStrategy[bytes]:
 def test_any_bytes_have_one_meaning(make: Callable[[], BatchParser], parts: list[bytes]) -> None:
     """No other exception than a failure, and nothing that hangs on how the body was cut."""
 
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     @given(body=bodies(parts), size=st.integers(1, 40))
     def check(body: bytes, size: int) -> None:
         whole = told(parse(make(), body, max(1, len(body))))

@@ -1,7 +1,7 @@
 """A form with many pictures is read while it arrives, in pieces of any size."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.api.batch.parsing import LIMITS, parse, told
@@ -33,7 +33,6 @@ def test_fields_come_first_then_pictures_in_their_order() -> None:
     assert found_in(body) == [Field("top_k", "3"), b"\x00one", b""]
 
 
-@settings(deadline=None)
 @given(
     contents=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=4),
     size=st.integers(1, 400),

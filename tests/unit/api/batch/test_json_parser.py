@@ -5,7 +5,7 @@ from base64 import b64encode, encodebytes
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.api.batch.parsing import LIMITS, parse, told
@@ -30,7 +30,6 @@ def test_fields_come_first_then_pictures_in_their_order() -> None:
     assert found_in(body) == [Field("top_k", "3"), Field("model", "a"), b"one", bytes(1500), b""]
 
 
-@settings(deadline=None)
 @given(
     contents=st.lists(st.binary(max_size=1000), min_size=1, max_size=4),
     size=st.integers(1, 700),
@@ -44,7 +43,6 @@ def test_pieces_of_any_size_make_the_same_pictures(
     assert found_in(body, size) == contents
 
 
-@settings(deadline=None)
 @given(size=st.integers(1, 50), picture=st.binary(min_size=300, max_size=900))
 def test_line_breaks_and_escapes_are_read(size: int, picture: bytes) -> None:
     """Base64 in lines, and slashes with a backslash before them as PHP writes them, are read."""
