@@ -211,9 +211,8 @@ def test_the_place_is_said(server: LiveServer, page: Page, x: int, y: int, place
 def _of_the_first_layout(bundle: Path, folder: Path) -> Path:
     """Copy a bundle as it was written before there were heatmaps."""
     shutil.copytree(bundle, folder)
-    (folder / "heatmap.safetensors").unlink()
     manifest = json.loads((folder / "bundle.json").read_text())
-    del manifest["heatmap"], manifest["files"]["heatmap.safetensors"]
+    del manifest["heatmap"]
     (folder / "bundle.json").write_text(json.dumps(manifest | {"layout": 1}))
     return folder
 

@@ -15,7 +15,6 @@ GRAPH_FILE = "model.xml"
 GRAPH_WEIGHTS_FILE = "model.bin"
 GOLDEN_FILE = "golden.png"
 GOLDEN_LOGITS_FILE = "golden.safetensors"
-HEATMAP_FILE = "heatmap.safetensors"
 
 # What is made now; bundles of the first layout have no heatmap, and are read all the same.
 LAYOUT: Literal[2] = 2
@@ -69,11 +68,14 @@ class HeatmapSection(_Part):
     """How to see where a class is: features from the graph, weighted as that class weights them.
 
     `output` names the graph's output of features, (1, height, width, channels), before they are
-    pooled; `tensor` the weights of the last layer, (classes, channels), in HEATMAP_FILE.
+    pooled. The weights of the last layer, (classes, channels), lie in GRAPH_WEIGHTS_FILE from
+    `offset_bytes` on, row by row, as little-endian numbers of `dtype`.
     """
 
     output: str = Field(min_length=1, max_length=200)
-    tensor: str = Field(min_length=1, max_length=200)
+    offset_bytes: int = Field(ge=0)
+    dtype: Literal["f32", "f16"]
+    channels: int = Field(ge=1)
 
 
 class Manifest(_Part):
@@ -95,10 +97,8 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _what_is_read_has_a_hash(self) -> Self:
-        read = {GOLDEN_LOGITS_FILE: self.golden.inputs, HEATMAP_FILE: self.heatmap}
-        for name, is_read in read.items():
-            if is_read and name not in self.files:
-                raise ValueError(f"it gives no hash for {name}")
+        if self.golden.inputs and GOLDEN_LOGITS_FILE not in self.files:
+            raise ValueError(f"it gives no hash for {GOLDEN_LOGITS_FILE}")
         return self
 
     @model_validator(mode="after")

@@ -156,9 +156,10 @@ def open_reference(bundle: Bundle) -> Reference:
         make_inputs(picture, golden.inputs),
         *(_logits(bundle, tensors, name) for name in (F32_TENSOR, BF16_TENSOR)),
     )
-    if bundle.manifest.heatmap is None:
+    section = bundle.manifest.heatmap
+    if section is None:
         return logits
-    weights = open_class_weights(bundle, bundle.manifest.heatmap.tensor)
+    weights = open_class_weights(bundle, section)
     f32, bf16 = (_maps(bundle, tensors, name) for name in (F32_MAPS_TENSOR, BF16_MAPS_TENSOR))
     return MapsReference(logits, weights, f32, bf16)
 

@@ -8,14 +8,14 @@ Grad-CAM gives, but for a factor: Selvaraju et al. (2017), section 3.1.
 """
 
 from io import BytesIO
-from typing import Any, Protocol
+from math import prod
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 
-from topfive.bundles.manifest import HEATMAP_FILE
+from topfive.bundles.manifest import GRAPH_WEIGHTS_FILE, HeatmapSection
 from topfive.bundles.store import Bundle
 from topfive.errors import BundleRefused, HeatmapUnavailable
 from topfive.images.decode import Decoded
@@ -31,6 +31,8 @@ Numbers = NDArray[np.float32]
 LONGEST_SIDE = 64
 # Of such pictures, two thirds of zlib's usual time for a twentieth more bytes.
 _COMPRESS_LEVEL = 1
+
+_DTYPES: dict[str, np.dtype[np.floating]] = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 
 
 class ClassMaps(Protocol):
@@ -60,39 +62,55 @@ class NoClassMaps:
 
 
 class ClassWeights:
-    """The weights by which each class sums up features, read from the file row by row."""
+    """The weights by which each class sums up features: a row (channels,) for each class."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: NDArray[np.floating]) -> None:
         self._rows = rows
 
     def require(self) -> None:
         """Do nothing: heatmaps can be made."""
 
     def weigh(self, features: Numbers, class_id: int) -> Numbers:
-        """Sum up features (height, width, channels) for a class: its map (height, width)."""
+        """Sum up features (height, width, channels) for a class: its map (height, width).
+
+        Raises BundleRefused where there are not as many channels as weights; the golden check sees
+        that before anything is answered.
+        """
         row: Numbers = self._rows[class_id].astype(np.float32)
+        if features.shape[-1:] != row.shape:
+            raise BundleRefused(
+                f"The bundle has weights for {row.size} channels in its heatmap section, and its "
+                f"graph gives features of {features.shape[-1]}."
+            )
         summed: Numbers = features @ row
         return summed
 
 
-def open_class_weights(bundle: Bundle, tensor: str) -> ClassWeights:
-    """Open the weights of a bundle, of shape (classes, channels); raises BundleRefused."""
-    path = bundle.folder / HEATMAP_FILE
+def open_class_weights(bundle: Bundle, section: HeatmapSection) -> ClassWeights:
+    """Map the weights of a bundle from where its manifest says they lie: no worker holds them all.
+
+    Raises BundleRefused where the file ends before they do.
+    """
+    path = bundle.folder / GRAPH_WEIGHTS_FILE
+    shape, dtype = (bundle.manifest.classes, section.channels), _DTYPES[section.dtype]
     try:
-        with safe_open(path, "numpy") as file:
-            rows = file.get_slice(tensor)
-    except (OSError, SafetensorError) as error:
+        has_bytes = path.stat().st_size
+        end = section.offset_bytes + prod(shape) * dtype.itemsize
+        if end > has_bytes:
+            raise BundleRefused(
+                f"{path} has {has_bytes} bytes, and the bundle's heatmap section says that weights "
+                f"lie in it up to byte {end}."
+            )
+        rows = np.memmap(path, dtype, "r", section.offset_bytes, shape)
+    except OSError as error:
         raise BundleRefused(f"{path} cannot be read: {error}") from error
-    shape = rows.get_shape()
-    if len(shape) != 2 or shape[0] != bundle.manifest.classes:
-        raise BundleRefused(f"{path} holds weights of shape {shape}, not one row for each class.")
-    return ClassWeights(rows)
+    return ClassWeights(np.asarray(rows))
 
 
 def open_class_maps(bundle: Bundle) -> ClassMaps:
     """Open what a bundle has for heatmaps; raises BundleRefused where it is damaged."""
     section = bundle.manifest.heatmap
-    return open_class_weights(bundle, section.tensor) if section else NoClassMaps()
+    return open_class_weights(bundle, section) if section else NoClassMaps()
 
 
 def draw_heatmap(

@@ -65,10 +65,9 @@ def give_features(module: torch.nn.Module, architecture: str) -> torch.nn.Module
     return _Pair(extract).train(module.training)
 
 
-def linear_weights(module: torch.nn.Module, architecture: str) -> tuple[str, torch.Tensor]:
-    """Give the weights by which features become logits, (classes, channels), and their name."""
-    name = f"{_HEADS[architecture][1]}.weight"
-    return name, module.get_parameter(name)
+def linear_weights(module: torch.nn.Module, architecture: str) -> torch.Tensor:
+    """Give the weights by which features become logits, (classes, channels)."""
+    return module.get_parameter(f"{_HEADS[architecture][1]}.weight").detach()
 
 
 class _Pair(torch.nn.Module):

@@ -17,7 +17,7 @@ from topfive.bundles.labels import format_labels
 from topfive.bundles.manifest import (
     GOLDEN_FILE,
     GRAPH_FILE,
-    HEATMAP_FILE,
+    GRAPH_WEIGHTS_FILE,
     LABELS_FILE,
     LAYOUT,
     MANIFEST_FILE,
@@ -114,7 +114,7 @@ def _write_files(
     contiguous = {name: tensor.contiguous() for name, tensor in stored.items()}
     save_file(contiguous, folder / WEIGHTS_FILE)
     _write_graph(plan, module, folder)
-    heatmap = _write_class_weights(plan, module, folder)
+    heatmap = _locate_class_weights(plan, module, folder)
     golden = write_reference(module, _engine_source(plan, folder), plan.labels, folder)
     manifest = _manifest(plan, golden, heatmap, folder)
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
@@ -142,12 +142,29 @@ def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> Non
     ov.save_model(steps.build(), folder / GRAPH_FILE, compress_to_fp16=plan.is_half)
 
 
-def _write_class_weights(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> HeatmapSection:
-    """Write once more what heatmaps need of the weights, which an image leaves out as a whole."""
-    tensor, weights = linear_weights(module, plan.architecture)
-    stored = convert_to_half({tensor: weights}) if plan.is_half else {tensor: weights}
-    save_file(stored, folder / HEATMAP_FILE)
-    return HeatmapSection(output=_FEATURES_OUTPUT, tensor=tensor)
+def _locate_class_weights(
+    plan: BundlePlan, module: torch.nn.Module, folder: Path
+) -> HeatmapSection:
+    """Find in the graph's file the weights that heatmaps are made with, by their bytes.
+
+    Raises WeightsRefused if they are not in it as they are.
+    """
+    weights = linear_weights(module, plan.architecture)
+    stored = (weights.half() if plan.is_half else weights).numpy()
+    # Were the same bytes in it twice, either place would do.
+    offset_bytes = (folder / GRAPH_WEIGHTS_FILE).read_bytes().find(stored.tobytes())
+    if offset_bytes < 0:
+        raise WeightsRefused(
+            f"OpenVINO has changed the last layer's weights in {GRAPH_WEIGHTS_FILE}, so heatmaps "
+            f"cannot be made with them. As {stored.dtype} they reach from {stored.min():.3g} to "
+            f"{stored.max():.3g}: make sure that they are numbers, of a training that went well."
+        )
+    return HeatmapSection(
+        output=_FEATURES_OUTPUT,
+        offset_bytes=offset_bytes,
+        dtype="f16" if plan.is_half else "f32",
+        channels=stored.shape[1],
+    )
 
 
 def _manifest(

@@ -18,6 +18,7 @@ GOOD = {
     "files": {"labels.txt": "a" * 64},
     "golden": {"top_five": [{"class_id": 1, "confidence": 0.5}]},
 }
+HEATMAP = {"output": "features", "offset_bytes": 4096, "dtype": "f16", "channels": 1280}
 
 
 def _parse(**changes):
@@ -58,14 +59,21 @@ def test_what_is_no_manifest_is_refused(text):
 
 
 def test_the_second_layout_may_have_a_heatmap():
-    """What heatmaps are made from is named, and its file has a hash."""
-    section = {"output": "features", "tensor": "fc.weight"}
-    files = GOOD["files"] | {"heatmap.safetensors": "b" * 64}
-    manifest = _parse(layout=2, heatmap=section, files=files)
-    assert (manifest.heatmap.output, manifest.heatmap.tensor) == ("features", "fc.weight")
+    """It says what heatmaps are made from: an output, and where the weights lie."""
+    manifest = _parse(layout=2, heatmap=HEATMAP)
+    assert manifest.heatmap.model_dump() == HEATMAP
     assert _parse(layout=2).heatmap is None
-    with pytest.raises(BundleRefused, match=r"no hash for heatmap\.safetensors"):
-        _parse(layout=2, heatmap=section)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("output", ""), ("offset_bytes", -1), ("offset_bytes", 1.5), ("dtype", "f64"),
+     ("dtype", "object"), ("channels", 0), ("channels", None)],
+)  # fmt: skip
+def test_a_place_that_cannot_be_is_refused(name, value):
+    """Weights lie neither before the file nor in numbers of another kind."""
+    with pytest.raises(BundleRefused, match=f"heatmap.{name}: "):
+        _parse(layout=2, heatmap=HEATMAP | {name: value})
 
 
 @pytest.mark.parametrize("layout", [0, 3, "1.5"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
@@ -20,7 +20,7 @@ from topfive.classify.heatmap import (
     open_class_maps,
 )
 from topfive.engines import EngineOptions
-from topfive.errors import BundleRefused, HeatmapUnavailable
+from topfive.errors import BundleRefused, EngineRefused, HeatmapUnavailable
 from topfive.images.decode import Decoded
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
@@ -199,25 +199,68 @@ def test_weights_are_read_by_class(tiny_bundle):
         np.testing.assert_allclose(weights.weigh(features, class_id), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_weights_lie_anywhere_in_the_graphs_file(copied, dtype):
+    """Rows are read from any byte on, up to the file's last, in either kind of numbers."""
+    rows = np.random.default_rng(0).random((10, 3)).astype({"f32": "<f4", "f16": "<f2"}[dtype])
+    content = b"\x7f" * 4099 + rows.tobytes()
+    _place(copied, content, offset_bytes=4099, dtype=dtype, channels=3)
+    weights = open_class_maps(open_bundle(copied))
+    features = np.ones((1, 1, 3), np.float32)
+    for class_id in range(10):
+        expected = rows[class_id].astype(np.float32).sum()
+        np.testing.assert_allclose(weights.weigh(features, class_id), [[expected]], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
-    "content",
+    "place",
     [
-        b"",
-        b"\xff" * 100,
-        save({"another": np.zeros((10, 1280), np.float32)}),
-        save({"classifier.1.weight": np.zeros((9, 1280), np.float32)}),
-        save({"classifier.1.weight": np.zeros(10, np.float32)}),
+        {"offset_bytes": 4100},
+        {"offset_bytes": 10**30},
+        {"channels": 4},
+        {"channels": 10**30},
+        {"dtype": "f32"},
     ],
 )
-def test_damaged_weights_are_refused(copied, content):
-    """A file that is none, or holds something else, is refused as an operator's matter."""
-    replace_file(copied, "heatmap.safetensors", content)
-    with pytest.raises(BundleRefused, match=r"heatmap\.safetensors"):
+def test_weights_beyond_the_file_are_refused(copied, place):
+    """A bundle whose weights would reach over its file's end by a byte is not opened."""
+    right = {"offset_bytes": 4099, "dtype": "f16", "channels": 3}
+    _place(copied, bytes(4099 + 10 * 3 * 2), **right)
+    open_class_maps(open_bundle(copied))
+    _place(copied, bytes(4099 + 10 * 3 * 2), **(right | place))
+    with pytest.raises(BundleRefused, match=r"model\.bin has 4159 bytes, .* up to byte"):
         open_class_maps(open_bundle(copied))
 
 
-def test_a_heatmap_without_a_hash_is_refused(copied):
-    """A bundle that says it has a heatmap must vouch for its weights."""
-    change_manifest(copied, lambda one: one["files"].pop("heatmap.safetensors"))
-    with pytest.raises(BundleRefused, match=r"no hash for heatmap\.safetensors"):
-        open_bundle(copied)
+def test_an_empty_file_of_weights_is_refused(copied):
+    """So is a file in which there is nothing."""
+    _place(copied, b"", offset_bytes=0)
+    with pytest.raises(BundleRefused, match=r"model\.bin has 0 bytes"):
+        open_class_maps(open_bundle(copied))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_weights_of_another_width_are_refused(copied, engine):
+    """As many weights as channels, or the bundle is not loaded."""
+    change_manifest(copied, lambda one: one["heatmap"].update(channels=640))
+    with pytest.raises(BundleRefused, match="weights for 640 channels"):
+        load_classifier(open_bundle(copied), EngineOptions(engine, "f32"), LIMITS, frozenset())
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize("shift_bytes", [-4, -5120])
+def test_weights_in_another_place_are_refused(copied, engine, shift_bytes):
+    """What lies a number or a class before them gives other maps, which the golden check sees."""
+
+    def shift(manifest):
+        manifest["heatmap"]["offset_bytes"] += shift_bytes
+
+    change_manifest(copied, shift)
+    with pytest.raises(EngineRefused, match="heatmaps"):
+        load_classifier(open_bundle(copied), EngineOptions(engine, "f32"), LIMITS, frozenset())
+
+
+def _place(folder, content: bytes, **place) -> None:
+    """Put content in place of the graph's weights, and say where the last layer's lie in it."""
+    replace_file(folder, "model.bin", content)
+    change_manifest(folder, lambda one: one["heatmap"].update(place))

@@ -205,7 +205,7 @@ def test_names_lead_nowhere(store, models_dir, name, tmp_path):
 
 
 # What a manifest must give hashes for.
-HASHES = {"golden.safetensors": "0" * 64, "heatmap.safetensors": "0" * 64}
+HASHES = {"golden.safetensors": "0" * 64}
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,30 @@ def test_half_precision_halves_the_weights_and_still_agrees(half_bundle):
     stored = load_file(half_bundle / "weights.safetensors")
     assert stored["classifier.1.weight"].dtype == torch.float16
     assert stored["features.0.1.num_batches_tracked"].dtype == torch.int64
-    assert load_file(half_bundle / "heatmap.safetensors")["classifier.1.weight"].equal(
-        stored["classifier.1.weight"]
-    )
     for engine in ("openvino", "torch"):
         options = EngineOptions(engine, "f32")
         load_classifier(open_bundle(half_bundle), options, ImageLimits(), frozenset()).close()
+
+
+@pytest.mark.parametrize("precision", ["f32", "f16"])
+def test_the_manifest_says_where_the_last_layers_weights_lie(half_bundle, tiny_folder, precision):
+    """From there on the graph's file has the very bytes that torch's weights have."""
+    folder = half_bundle if precision == "f16" else tiny_folder
+    rows = load_file(folder / "weights.safetensors")["classifier.1.weight"]
+    place = open_bundle(folder).manifest.heatmap
+    assert (place.output, place.dtype, place.channels) == ("features", precision, rows.shape[1])
+    expected = rows.numpy().tobytes()
+    content = (folder / "model.bin").read_bytes()
+    assert content[place.offset_bytes :][: len(expected)] == expected
+
+
+def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
+    """OpenVINO stores another number in place of one that is too large, and no heatmap fits it."""
+    weights = _weights()
+    weights["classifier.1.weight"][0, 0] = 1e6
+    with pytest.raises(WeightsRefused, match=r"changed the last layer's weights .* to inf"):
+        write_bundle(_plan(is_half=True), weights, tmp_path)
+    assert list((tmp_path / "small").iterdir()) == []
 
 
 def test_a_bundle_can_be_made_again_in_its_place(half_bundle, tmp_path):
