@@ -26,23 +26,40 @@ UNUSED = (
     # Pillow: drawing text and converting colour profiles, which nothing does.
     "PIL/_imagingft.*.so",
     "PIL/_imagingcms.*.so",
+    "PIL/ImageFont.py",
+    "PIL/ImageCms.py",
     "pillow.libs/liblcms2-*",
     "pillow.libs/libfreetype-*",
     "pillow.libs/libharfbuzz-*",
     # NumPy: building extensions, its tests' means, and what it would only import when asked for.
     "numpy/random",
+    "numpy/fft",
+    "numpy/testing",
     "numpy/polynomial",
     "numpy/distutils",
     "numpy/f2py",
     "numpy/_core/_simd.*.so",
+    "numpy/_core/_*_tests.*.so",
     "numpy/_core/include",
     "numpy/_core/lib",
-    # For colouring other languages than those that a traceback shows.
+    # For colouring other languages than those that a traceback shows, and for other places.
     "pygments/lexers/[!_p]*.py",
     "pygments/lexers/_*_builtins.py",
+    "pygments/formatters/[!_]*.py",
+    # Gunicorn's other kinds of workers, Pydantic as it was before version 2, LMDB for PyPy.
+    "gunicorn/asgi",
+    "gunicorn/workers/gasgi.py",
+    "gunicorn/dirty",
+    "pydantic/v1",
+    "pydantic/mypy.py",
+    "lmdb/cffi.py",
+    # Swagger UI with a bar at its top, which the page does not have.
+    "flask_openapi3_swagger/templates/swagger/js/swagger-ui-standalone-preset.js",
 )
-# Anywhere in site-packages.
-UNUSED_ANYWHERE = ("tests/", "sboms/", "*.pyi", "*.pyx", "*.pxd", "*.a", "__pycache__/")
+# Anywhere in site-packages. RECORD is for uninstalling.
+UNUSED_ANYWHERE = (
+    "tests/", "sboms/", "*.pyi", "*.pyx", "*.pxd", "*.a", "*.c", "RECORD", "__pycache__/",
+)  # fmt: skip
 KEPT = ("openvino/libs/libopenvino_ir_frontend.so*", "openvino/frontend/__pycache__/")
 
 

@@ -27,6 +27,10 @@ from pathlib import Path
 v2, v1 = Path('/sys/fs/cgroup/memory.peak'), Path('/sys/fs/cgroup/memory/memory.max_usage_in_bytes')
 print((v2 if v2.exists() else v1).read_text())
 """
+_DRAWN_PICTURE = """
+import topfive
+print(topfive.__path__[0] + '/bundles/drawn/balloon.jpg')
+"""
 _WORKERS = "from pathlib import Path; print(Path('/proc/1/task/1/children').read_text())"
 
 
@@ -97,6 +101,23 @@ def test_every_format_is_read(container: Container, image_format: str) -> None:
     """No decoder was left out."""
     picture = encode(Image.new("RGB", (64, 64), (1, 2, 3)), image_format)
     assert container.server.upload(picture).status == 200
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "classify --json PICTURE",
+        "classify --heatmap /tmp/seen.png PICTURE",
+        "classify --url http://127.0.0.1:5000 PICTURE PICTURE",
+        "models list",
+        "doctor",
+    ],
+)
+def test_commands_work_in_the_image(container: Container, command: str) -> None:
+    """Nothing that they need of the libraries was left out."""
+    command = command.replace("PICTURE", container.run_python(_DRAWN_PICTURE))
+    done = container.engine.call("exec", container.name, "topfive", *command.split())
+    assert done.stdout
 
 
 def test_nobody_is_root(container: Container) -> None:
