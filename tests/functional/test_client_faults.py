@@ -259,6 +259,29 @@ def test_the_deadline_holds_for_any_kind_of_slow_server(
     assert exceeded.value.code == "time_exceeded"
 
 
+@pytest.mark.parametrize("said", [b"\n", b"the first result again"])
+def test_a_batch_that_gets_no_further_is_given_up(
+    kind: str, server: ScriptedServer, said: bytes
+) -> None:
+    """What keeps the connection busy is no step forward."""
+    head = lines(good(0))
+    line = head.partition(b"\r\n\r\n")[2] if said != b"\n" else said
+
+    def drip() -> Iterator[bytes]:
+        yield head
+        for _ in range(400):
+            time.sleep(0.05)
+            yield line
+
+    server.script = [drip()]
+    with (
+        open_either(kind, server.url, batch_timeout_s=0.5) as client,
+        pytest.raises(TimeExceeded),
+    ):
+        list(client.predict_many(PICTURES))
+    server.wait_for_gone(1)
+
+
 def test_a_batch_is_a_form_with_all_pictures(client: Any, server: ScriptedServer) -> None:
     """Each is a part `files`, without its name; results come with the names that stayed here."""
     server.script = [lines(*map(good, range(4)))]

@@ -152,6 +152,7 @@ class AsyncClient:
                     run.take(line)
                 for result in run.ready():
                     yield result
+                run.require_progress()
         run.end_answer()
 
     async def _ask(self, call: Call, read: Callable[[Answer], ResultT]) -> ResultT:

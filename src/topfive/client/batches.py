@@ -77,6 +77,11 @@ class BatchRun:
         self._given += len(results)
         return results
 
+    def require_progress(self) -> None:
+        """Raise TimeExceeded where no picture has got its result for too long."""
+        self._renew_after_progress()
+        self.tries.left_s()
+
     def end_answer(self) -> None:
         """Take note that the answer has ended.
 
@@ -124,5 +129,6 @@ class BatchRun:
             self._put(picture, outcome)
 
     def _put(self, picture: ReadPicture, outcome: Prediction | ClientError) -> None:
-        self._outcomes[picture.index] = outcome
-        self._has_progress = True
+        if picture.index not in self._outcomes:
+            self._outcomes[picture.index] = outcome
+            self._has_progress = True

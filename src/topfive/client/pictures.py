@@ -42,7 +42,11 @@ class ReadPicture:
 
 
 def read_picture(picture: Picture, max_bytes: int) -> bytes:
-    """Read a picture's bytes; raises UnreadablePicture, and Refused for more than `max_bytes`."""
+    """Read a picture's bytes; raises UnreadablePicture, and Refused for more than `max_bytes`.
+
+    Of a service that takes any number of bytes none is asked for more than MOST_PICTURE_BYTES.
+    """
+    max_bytes = min(max_bytes, MOST_PICTURE_BYTES)
     data = _read(picture, max_bytes + 1)
     if len(data) > max_bytes:
         raise Refused("file_too_large", f"The picture has more than {max_bytes} bytes.")

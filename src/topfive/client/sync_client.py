@@ -147,6 +147,7 @@ class Client:
                 for line in splitter.feed(piece):
                     run.take(line)
                 yield from run.ready()
+                run.require_progress()
         run.end_answer()
 
     def _ask(self, call: Call, read: Callable[[Answer], ResultT]) -> ResultT:

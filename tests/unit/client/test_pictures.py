@@ -54,6 +54,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         read_picture(tmp_path / "nothing.jpg", 100)
 
 
+def test_a_service_that_takes_any_number_of_bytes_is_sent_a_picture():
+    """No system reads as many at once as such a service may tell."""
+    assert read_picture(BytesIO(b"12345"), 10**30) == b"12345"
+
+
 @pytest.mark.parametrize("given", [b"12345", BytesIO(b"12345"), BytesIO(b"1" * 10_000_000)])
 def test_what_the_service_would_refuse_for_its_size_is_not_sent(given):
     """Of a file, no more is read than shows that it is too large."""
