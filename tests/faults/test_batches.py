@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -334,6 +335,19 @@ def test_a_client_that_leaves_within_its_body_is_no_failure_of_the_service(
         upload.send(body[: len(body) // 2])
     wait_until(lambda: len(gone(server)) == before + 1, "it is not in the log")
     assert gone(server)[-1]["code"] == "client_disconnected"
+
+
+def test_who_ends_a_batch_within_its_body_is_sent_nothing(server: LiveServer) -> None:
+    """Not even where it would still read: 499 is a word for logs."""
+    body = form_batch([GOOD] * 3)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=WITHIN_S) as client:
+        client.sendall(
+            b"POST /predict/batch HTTP/1.1\r\nHost: here\r\n"
+            b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (FORM.encode(), len(body))
+        )
+        client.sendall(body[: len(body) // 2])
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
 
 
 def gone(server: LiveServer) -> list[dict]:

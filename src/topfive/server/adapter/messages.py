@@ -104,9 +104,11 @@ class GunicornHttp:
 
         pieces = self._app(environ, start_response)
         try:
-            for piece in pieces:
-                response.write(piece)
-            response.close()
+            # Who has gone is told nothing: of a batch each piece would be sent at once.
+            if response.status_code != ClientDisconnected.status:
+                for piece in pieces:
+                    response.write(piece)
+                response.close()
         finally:
             if hasattr(pieces, "close"):
                 pieces.close()
