@@ -82,8 +82,13 @@ class Workers(RuleBasedStateMachine):
 
     @rule(number=WORKERS, is_loading=st.booleans())
     def kill(self, number, is_loading):
-        """A worker is killed, perhaps while it loads; what it refused, its successor refuses."""
+        """A worker is killed, perhaps while it loads; what it refused, its successor refuses.
+
+        Not the last one that knows a state which the store has lost: nobody could give it back.
+        """
         worker = self._worker(number)
+        if self._alone_knows(worker):
+            return
         if is_loading and self.machine.kill_while_loading(worker):
             pass
         elif worker in self.machine.workers:
@@ -135,6 +140,12 @@ class Workers(RuleBasedStateMachine):
         """No version becomes active while a worker that runs does not have it."""
         for ref in state.active_versions - former.active_versions:
             assert all(ref in worker.models.ready() for worker in self.machine.workers), ref
+
+    def _alone_knows(self, worker):
+        """Whether no other worker, and not the store, has the newest state that it knows."""
+        newest = worker.follower.state.generation
+        others = [one.follower.state for one in self.machine.workers if one is not worker]
+        return all(one.generation < newest for one in [*others, self.machine.store.state])
 
     def _order(self, change):
         try:
