@@ -30,7 +30,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000; GPU=1 takes torch with C
 	TOPFIVE_LOG_FORMAT="$${TOPFIVE_LOG_FORMAT-console}" $(BIN)/topfive serve
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
-	$(BIN)/python -m pytest --cov -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile
+	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile
 
 check: $(VENV)/.developing ## Lint, type check, import rules, generated files in step
 	$(BIN)/ruff format --check .
