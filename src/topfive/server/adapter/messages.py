@@ -1,5 +1,6 @@
 """HTTP by Gunicorn's parser and response class."""
 
+from collections.abc import Iterable
 from math import inf
 from typing import Any
 
@@ -104,15 +105,22 @@ class GunicornHttp:
 
         pieces = self._app(environ, start_response)
         try:
-            # Who has gone is told nothing: of a batch each piece would be sent at once.
-            if response.status_code != ClientDisconnected.status:
-                for piece in pieces:
-                    response.write(piece)
-                response.close()
+            _write(response, pieces)
         finally:
             if hasattr(pieces, "close"):
                 pieces.close()
         return response
+
+
+def _write(response: Any, pieces: Iterable[bytes]) -> None:
+    """Write an answer; who has gone is told nothing, and of a batch each piece is sent at once."""
+    for piece in pieces:
+        # Not before: an app may begin its answer when it is asked for the first piece.
+        if response.status_code == ClientDisconnected.status:
+            return
+        response.write(piece)
+    if response.status_code != ClientDisconnected.status:
+        response.close()
 
 
 def _told_to_app(conn: Connection, body: Any) -> dict[str, Any]:
