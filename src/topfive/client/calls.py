@@ -12,8 +12,8 @@ _PIECE_BYTES = 256 * 1024
 # The service keeps 4 MiB of results for a client that does not read; half of that is safe.
 _MOST_UNREAD_BYTES = 2 * 1024 * 1024
 _RESULT_BYTES, _CLASS_BYTES = 300, 100
-# 256 x 256 gray pixels that cannot be compressed, in base64.
-_MOST_HEATMAP_BYTES = 90_000
+# 64 x 64 gray pixels that cannot be compressed, as PNG in base64: the service draws no larger ones.
+MOST_HEATMAP_BYTES = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class PredictOptions:
 
         httpx reads nothing while it sends.
         """
-        a_result = _MOST_HEATMAP_BYTES if self.heatmap else 0
+        a_result = MOST_HEATMAP_BYTES if self.heatmap else 0
         a_result += _RESULT_BYTES + (self.top_k or 5) * _CLASS_BYTES
         return max(1, _MOST_UNREAD_BYTES // a_result)
 

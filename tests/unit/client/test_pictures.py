@@ -1,11 +1,15 @@
 """What can be given as a picture, and how many are sent together."""
 
 import asyncio
+import random
+from base64 import b64encode
 from io import BytesIO, StringIO
 
 import pytest
+from PIL import Image
 
-from topfive.client.calls import PredictOptions
+from topfive.classify.heatmap import LONGEST_SIDE
+from topfive.client.calls import MOST_HEATMAP_BYTES, PredictOptions
 from topfive.client.errors import Refused, UnreadablePicture
 from topfive.client.pictures import (
     Gathering,
@@ -106,7 +110,8 @@ def test_a_service_without_batches_gets_single_pictures():
 def test_results_that_could_not_be_kept_are_not_asked_for_at_once():
     """The larger the results, the fewer pictures go into a batch: httpx reads after it has sent."""
     few = PredictOptions(heatmap=True).most_pictures()
-    assert 10 < few < PredictOptions(top_k=100).most_pictures() < 1000
+    assert 64 < few < 1000
+    assert 64 < PredictOptions(top_k=100).most_pictures() < 1000
     assert PredictOptions().most_pictures() > 1000
     limits = Limits(1000, batch_max_pictures=1000, batch_max_bytes=1_000_000)
     assert sizes(grouped([b"1"] * few * 2, limits, few))[:2] == [few, few]
@@ -134,3 +139,11 @@ def test_an_async_source_is_grouped_the_same():
 
     expected = list(grouped(pictures, LIMITS, 99))
     assert asyncio.run(collect(source())) == asyncio.run(collect(pictures)) == expected
+
+
+def test_no_heatmap_takes_more_than_is_reckoned_with():
+    """The largest that the service draws, of pixels that cannot be compressed, is within it."""
+    noise = random.Random(1).randbytes(LONGEST_SIDE**2)
+    png = BytesIO()
+    Image.frombytes("L", (LONGEST_SIDE, LONGEST_SIDE), noise).save(png, "PNG")
+    assert 0.9 < len(b64encode(png.getvalue())) / MOST_HEATMAP_BYTES < 1
