@@ -1,7 +1,7 @@
 """How much a worker takes on, from what its service was built with."""
 
 from topfive.route_table import RouteTable
-from topfive.server.upload import BatchLimits, SchedulerLimits
+from topfive.server.upload import BatchLaneLimits, SchedulerLimits
 from topfive.service import Service
 
 
@@ -16,5 +16,5 @@ def scheduler_limits(service: Service, routes: RouteTable) -> SchedulerLimits:
         body_bytes=body_bytes,
         held_bytes=max(sizing.upload_bytes, 2 * body_bytes),
         request_s=service.limits.request_timeout_s,
-        batches=BatchLimits(whole_s=service.limits.batch_timeout_s),
+        batches=BatchLaneLimits(whole_s=service.limits.batch_timeout_s),
     )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from topfive.server.connection import MAX_UNSENT_BYTES, Connection
-from topfive.server.upload import BatchLimits
+from topfive.server.upload import BatchLaneLimits
 
 # Once its body is whole a client that reads has no reason to leave more than this.
 _LAG_BYTES = 256 * 1024
@@ -20,7 +20,7 @@ class StreamedAnswer:
     """
 
     def __init__(
-        self, conn: Connection, limits: BatchLimits, is_unread: Callable[[], bool]
+        self, conn: Connection, limits: BatchLaneLimits, is_unread: Callable[[], bool]
     ) -> None:
         self._conn = conn
         self._limits = limits

@@ -69,7 +69,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchLimits:
+class BatchLaneLimits:
     """How many batches are at work and wait, and how many seconds one has.
 
     `whole_s` for all of it; `idle_s` may pass without a byte of its body, `send_s` without a byte
@@ -103,7 +103,7 @@ class SchedulerLimits:
     probes: int = PROBE_THREADS
     lookups: int = 0
     only_cached: int = 16
-    batches: BatchLimits = BatchLimits()
+    batches: BatchLaneLimits = BatchLaneLimits()
     head_s: float = 10.0
     # Load balancers keep connections for 60 s and must not be first to find one closed.
     keepalive_s: float = 75.0

@@ -19,7 +19,7 @@ from topfive.server.balance import Balance, make_board
 from topfive.server.event_loop import EventLoop
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
-from topfive.server.upload import BatchLimits, SchedulerLimits
+from topfive.server.upload import BatchLaneLimits, SchedulerLimits
 
 Start = Callable[..., Any]
 App = Callable[[dict[str, Any], Start], Iterable[bytes]]
@@ -34,7 +34,7 @@ class LoopServer:
         self.address = listener.getsockname()
         self.noted = Noted()
         routes = build_route_table(max_batch_bytes=MOST_BYTES)
-        batches = BatchLimits(**limits)  # type: ignore[arg-type] # numbers of either kind
+        batches = BatchLaneLimits(**limits)  # type: ignore[arg-type] # numbers of either kind
         self.scheduler = UploadScheduler(
             SchedulerLimits(
                 1, 1, 100_000, 400_000, 5.0, pause_s=0.05, lookups=lookups, batches=batches

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.unit.server.scripts import scheduler_with
-from topfive.server.upload import BatchLimits, Decision, Refusal, Stage, Upload, Verdict, Work
+from topfive.server.upload import BatchLaneLimits, Decision, Refusal, Stage, Upload, Verdict, Work
 
 LIMITS = {
     "slots": 2,
@@ -18,7 +18,7 @@ LIMITS = {
     "body_bytes": 100_000,
     "held_bytes": 400_000,
     "closing_connections": 2,
-    "batches": BatchLimits(at_work=2, waiting=2),
+    "batches": BatchLaneLimits(at_work=2, waiting=2),
 }
 # A cache is on: predictions have a thread before a slot, and some without a queue slot are tried.
 WITH_LOOKUPS = {**LIMITS, "lookups": 1, "only_cached": 3}

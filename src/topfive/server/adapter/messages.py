@@ -19,7 +19,7 @@ from topfive.server.adapter.bodies import BodyReader, announced_bytes, is_unread
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Head, Outcome
 from topfive.server.streamed_answer import StreamedAnswer
-from topfive.server.upload import BatchLimits
+from topfive.server.upload import BatchLaneLimits
 
 
 class GunicornHttp:
@@ -31,13 +31,13 @@ class GunicornHttp:
         app: Any,
         request_s: float,
         routes: RouteTable = STANDARD_TABLE,
-        batches: BatchLimits | None = None,
+        batches: BatchLaneLimits | None = None,
     ) -> None:
         self._cfg = cfg
         self._app = app
         self._request_s = request_s
         self._routes = routes
-        self._batches = batches or BatchLimits()
+        self._batches = batches or BatchLaneLimits()
 
     def parse_head(self, data: bytes, conn: Connection) -> Head:
         """Parse a head; raises BrokenRequest."""
