@@ -20,7 +20,7 @@ TORCH_OPTIONS := --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fault-test browser-test soak compare fuzz container-test screenshots digits lock docs clean
+.PHONY: help setup run test check fault-test training-test browser-test soak compare fuzz container-test screenshots digits lock docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000; GPU=1 takes torch with C
 	TOPFIVE_LOG_FORMAT="$${TOPFIVE_LOG_FORMAT-console}" $(BIN)/topfive serve
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
-	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile
+	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile --ignore tests/training
 
 check: $(VENV)/.developing ## Lint, type check, import rules, generated files in step
 	$(BIN)/ruff format --check .
@@ -41,6 +41,9 @@ check: $(VENV)/.developing ## Lint, type check, import rules, generated files in
 
 fault-test: $(VENV)/.developing ## Test swaps, routes, stores, faults and hostile files on real servers
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/faults tests/hostile
+
+training-test: $(VENV)/.developing ## Test training, evaluation, quantization and import, with coverage
+	$(BIN)/python -m pytest --cov --cov-config tests/training/coverage.toml -n 2 --dist loadfile --no-loadscope-reorder tests/training
 
 browser-test: $(VENV)/.developing ## Test the page in headless Chromium
 	$(BIN)/python -m pytest tests/browser
@@ -89,6 +92,6 @@ $(VENV)/.serving: $(TORCH) requirements.txt pyproject.toml
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt
+$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt requirements-evaluate.txt requirements-train.txt requirements-quantize.txt requirements-onnx.txt
 	$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@

@@ -35,10 +35,14 @@
         ├── StoreUnreachable       a model store cannot be read or written now; tried again
         │   └── StoreDenied        it refuses: credentials, or nothing has that name
         ├── StateUnavailable       the state of the models cannot be read or written now
+        ├── TrainingStopped        a training cannot go on: no memory, no disk, or nothing learned
+        ├── QuantizationRefused    a model in int8 is less accurate than is allowed
+        ├── PromotionRefused       a version is not better than the one that serves
         └── Mistake                waiting cannot heal it; stops the start, exit code 2
             ├── SettingsError      a setting is wrong
             ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
             ├── LabelsRefused      labels are missing or do not fit
+            ├── DatasetRefused     labelled photos are missing, unreadable or contradict themselves
             ├── BundleRefused      a bundle is missing, damaged or of another layout
             ├── ModelTooLarge      models may not take as much memory as this one needs
             └── EngineRefused      an engine cannot run, or disagrees with the reference
@@ -55,6 +59,7 @@ __all__ = [
     "BundleMissing",
     "BundleRefused",
     "ClientDisconnected",
+    "DatasetRefused",
     "DeadlineExceeded",
     "EmptyFile",
     "EngineDoubted",
@@ -81,6 +86,8 @@ __all__ = [
     "OperatorError",
     "OutOfMemory",
     "Overloaded",
+    "PromotionRefused",
+    "QuantizationRefused",
     "RateLimited",
     "SettingsError",
     "ShuttingDown",
@@ -88,6 +95,7 @@ __all__ = [
     "StoreDenied",
     "StoreUnreachable",
     "TopfiveError",
+    "TrainingStopped",
     "Unauthorized",
     "UnsupportedFormat",
     "UnsupportedMediaType",
@@ -320,6 +328,18 @@ class StateUnavailable(OperatorError):
     """The state that all workers follow cannot be read or written at this moment."""
 
 
+class TrainingStopped(OperatorError):
+    """A training cannot go on here; what it had learned is kept where it can be resumed."""
+
+
+class QuantizationRefused(OperatorError):
+    """A model in int8 is less accurate than is allowed; nothing was kept of it."""
+
+
+class PromotionRefused(OperatorError):
+    """A version is not better than the one that serves, beyond what chance explains."""
+
+
 class Mistake(OperatorError):
     """Something that waiting cannot heal: it stops the start, with exit code 2."""
 
@@ -340,6 +360,10 @@ class LabelsRefused(Mistake):
 
     def __init__(self, message: str) -> None:
         super().__init__(_cut(message))
+
+
+class DatasetRefused(Mistake):
+    """Labelled photos are missing, cannot be read, are too few or contradict themselves."""
 
 
 class BundleRefused(Mistake):

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from topfive.errors import BundleRefused
 from topfive.input_recipe import InputRecipe
@@ -15,6 +15,14 @@ GRAPH_FILE = "model.xml"
 GRAPH_WEIGHTS_FILE = "model.bin"
 GOLDEN_FILE = "golden.png"
 GOLDEN_LOGITS_FILE = "golden.safetensors"
+# Of a model that was trained here: how well it does, and which photo was for what.
+EVALUATION_FILE = "evaluation.json"
+SPLIT_FILE = "split.csv"
+# Of one that was trained on from another version: how both do on the same photos.
+COMPARISON_FILE = "comparison.json"
+# The second graph of a bundle that was quantized.
+INT8_GRAPH_FILE = "model.int8.xml"
+INT8_GRAPH_WEIGHTS_FILE = "model.int8.bin"
 
 # What is made now; bundles of the first layout have no heatmap, and are read all the same.
 LAYOUT: Literal[2] = 2
@@ -78,6 +86,44 @@ class HeatmapSection(_Part):
     channels: int = Field(ge=1)
 
 
+class TrainingSection(_Part):
+    """How a model was trained: `base` is what it began as, `recipe` every choice, seed included.
+
+    `data_sha256` is the dataset's digest, `photos` counts those of each part, and `parent` is the
+    version, `name@version`, that it was trained on from; empty: none.
+    """
+
+    base: str
+    recipe: dict[str, JsonValue]
+    data_sha256: Sha256
+    photos: dict[str, int]
+    parent: str = ""
+    made_with: dict[str, str] = {}
+
+
+class CalibrationSection(_Part):
+    """By what the last layer was divided, so that a confidence of 0.8 is right 8 times in 10.
+
+    The errors are expected calibration errors, measured on `photos` held-out photos.
+    """
+
+    temperature: float = Field(gt=0)
+    error_before: float = Field(ge=0, le=1)
+    error_after: float = Field(ge=0, le=1)
+    photos: int = Field(ge=0)
+
+
+class Int8Section(_Part):
+    """The second graph, INT8_GRAPH_FILE, in int8: made by calibrating on `calibration_photos`.
+
+    `measured` is a table by precision, of `top1` and `top5` over `held_out_photos`, and more.
+    """
+
+    calibration_photos: int = Field(ge=1)
+    held_out_photos: int = Field(ge=0)
+    measured: dict[str, dict[str, float]]
+
+
 class Manifest(_Part):
     """The content of `bundle.json`; `files` gives the sha256 of every other file."""
 
@@ -94,6 +140,9 @@ class Manifest(_Part):
     metrics: dict[str, float] = {}
     golden: GoldenSection
     heatmap: HeatmapSection | None = None
+    training: TrainingSection | None = None
+    calibration: CalibrationSection | None = None
+    int8: Int8Section | None = None
 
     @model_validator(mode="after")
     def _what_is_read_has_a_hash(self) -> Self:

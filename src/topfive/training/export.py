@@ -22,9 +22,11 @@ from topfive.bundles.manifest import (
     LAYOUT,
     MANIFEST_FILE,
     WEIGHTS_FILE,
+    CalibrationSection,
     GoldenSection,
     HeatmapSection,
     Manifest,
+    TrainingSection,
 )
 from topfive.bundles.store import hash_file
 from topfive.engines.contract import EngineSource
@@ -41,7 +43,10 @@ _FEATURES_OUTPUT = "features"
 
 @dataclass(frozen=True, slots=True)
 class BundlePlan:
-    """What a bundle shall hold beside its weights; `golden` is of the size the model takes."""
+    """What a bundle shall hold beside its weights; `golden` is of the size the model takes.
+
+    `extra_files` are pictures and `documents` texts, by file name.
+    """
 
     name: str
     version: str
@@ -54,6 +59,9 @@ class BundlePlan:
     metrics: Mapping[str, float] = field(default_factory=dict)
     is_half: bool = False
     extra_files: Mapping[str, Image.Image] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
+    training: TrainingSection | None = None
+    calibration: CalibrationSection | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -110,6 +118,8 @@ def _write_files(
     plan.golden.save(folder / GOLDEN_FILE)
     for name, picture in plan.extra_files.items():
         picture.save(folder / name)
+    for name, text in plan.documents.items():
+        (folder / name).write_text(text, "utf-8")
     stored = convert_to_half(state_dict) if plan.is_half else state_dict
     contiguous = {name: tensor.contiguous() for name, tensor in stored.items()}
     save_file(contiguous, folder / WEIGHTS_FILE)
@@ -185,6 +195,8 @@ def _manifest(
         metrics=dict(plan.metrics),
         golden=golden,
         heatmap=heatmap,
+        training=plan.training,
+        calibration=plan.calibration,
     )
 
 

@@ -5,7 +5,13 @@ from pathlib import Path
 from PIL import Image
 from safetensors.torch import load_file
 
-from topfive.bundles.manifest import GOLDEN_FILE, WEIGHTS_FILE
+from topfive.bundles.manifest import (
+    COMPARISON_FILE,
+    EVALUATION_FILE,
+    GOLDEN_FILE,
+    SPLIT_FILE,
+    WEIGHTS_FILE,
+)
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.training.checkpoints import StateDict
 from topfive.training.export import BundlePlan, write_bundle
@@ -42,8 +48,18 @@ def _plan(bundle: Bundle, state_dict: StateDict) -> BundlePlan:
         metrics=manifest.metrics,
         is_half=any(one.itemsize == 2 and one.is_floating_point() for one in state_dict.values()),
         extra_files={path.name: _open_picture(path) for path in bundle.folder.glob("sample-*.png")},
+        documents=_documents(bundle),
+        training=manifest.training,
+        calibration=manifest.calibration,
         created=manifest.created,
     )
+
+
+def _documents(bundle: Bundle) -> dict[str, str]:
+    """Read the texts of a bundle that was trained here."""
+    known = (EVALUATION_FILE, SPLIT_FILE, COMPARISON_FILE)
+    names = [name for name in known if name in bundle.manifest.files]
+    return {name: (bundle.folder / name).read_text("utf-8") for name in names}
 
 
 def _open_picture(path: Path) -> Image.Image:

@@ -1,0 +1,1 @@
+"""How well a classifier does on labelled photos, through the pipeline that serves."""

@@ -1,0 +1,1 @@
+"""Tests: training, evaluation, quantization and import, for real."""
