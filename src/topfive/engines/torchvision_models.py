@@ -70,6 +70,22 @@ def linear_weights(module: torch.nn.Module, architecture: str) -> torch.Tensor:
     return module.get_parameter(f"{_HEADS[architecture][1]}.weight").detach()
 
 
+def last_linear_layer(module: torch.nn.Module) -> tuple[str, torch.nn.Linear]:
+    """Find the linear layer that gives the logits, and its name within the module.
+
+    torchvision's classifiers register it last. Raises EngineRefused where there is none, as in
+    SqueezeNet.
+    """
+    linear = [
+        (name, layer)
+        for name, layer in module.named_modules()
+        if isinstance(layer, torch.nn.Linear)
+    ]
+    if not linear:
+        raise EngineRefused(f"{type(module).__name__} has no linear layer at its end.")
+    return linear[-1]
+
+
 class _Pair(torch.nn.Module):
     def __init__(self, extract: torch.nn.Module) -> None:
         super().__init__()
