@@ -34,6 +34,7 @@ from topfive.input_recipe import InputRecipe
 from topfive.predictions import ClassScore, Heatmap, ImageInfo, ModelRef
 
 Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Classifier:
         self.engine = engine
         self.ref = ModelRef(bundle.manifest.name, bundle.manifest.version)
         self.digest = bundle_digest(bundle.manifest)
-        self._limits = limits
+        self.limits = limits
         self._recipe = bundle.manifest.input
         self._class_maps: ClassMaps = open_class_maps(bundle)
 
@@ -112,7 +113,7 @@ class Classifier:
         Raises what `images.decode` raises.
         """
         started = perf_counter()
-        decoded = decode(upload, self._limits, least_side(self._recipe))
+        decoded = decode(upload, self.limits, least_side(self._recipe))
         return self._preprocess(decoded, (perf_counter() - started) * 1000)
 
     def reuse(self, prepared: Prepared) -> Prepared | None:
@@ -137,8 +138,15 @@ class Classifier:
         Raises InternalError where the model gives values that are not numbers.
         """
         started = perf_counter()
-        classes = self._best(self.engine.infer(pixels), top_k)
+        classes = top_classes(self.score(pixels), self.bundle.labels, top_k)
         return Scored(classes, (perf_counter() - started) * 1000)
+
+    def score(self, pixels: Pixels) -> Probabilities:
+        """Give the probabilities of all classes, (classes,), for such pixels.
+
+        Raises what `infer` raises.
+        """
+        return _probabilities(self.engine.infer(pixels))
 
     def require_heatmap(self) -> None:
         """Do nothing if this can say where it saw a class; raises HeatmapUnavailable."""
@@ -152,7 +160,7 @@ class Classifier:
         self.require_heatmap()
         started = perf_counter()
         logits, features = self.engine.infer_with_features(prepared.pixels)
-        classes = self._best(logits, top_k)
+        classes = top_classes(_probabilities(logits), self.bundle.labels, top_k)
         inference_ms = (perf_counter() - started) * 1000
         best = classes[0].class_id
         class_map = self._class_maps.weigh(features, best)
@@ -191,12 +199,6 @@ class Classifier:
         pixels = preprocess(decoded.pixels, self._recipe)
         return Prepared(decoded, self._recipe, pixels, decode_ms, (perf_counter() - started) * 1000)
 
-    def _best(self, logits: Logits, top_k: int) -> tuple[ClassScore, ...]:
-        classes = top_classes(softmax(logits), self.bundle.labels, top_k)
-        if not isfinite(classes[0].confidence):
-            raise InternalError("The model gave values that are not numbers.")
-        return classes
-
     def _unusable(self, logits: Logits) -> str:
         if logits.shape[1:] != (self.bundle.manifest.classes,):
             return f"it has {logits.shape[1:]} outputs, not {self.bundle.manifest.classes}."
@@ -205,6 +207,14 @@ class Classifier:
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
+
+
+def _probabilities(logits: Logits) -> Probabilities:
+    probabilities = softmax(logits)
+    # One value that is no number makes all of them none.
+    if not isfinite(probabilities[0]):
+        raise InternalError("The model gave values that are not numbers.")
+    return probabilities
 
 
 def load_classifier(
