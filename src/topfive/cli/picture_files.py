@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from PIL import Image
 
 from topfive.errors import Failure, MissingFile
-from topfive.images.sniff import FORMATS
+from topfive.images.sniff import picture_suffixes
 
 STANDARD_INPUT = Path("-")
 
@@ -43,13 +42,6 @@ def read_picture(path: Path, max_bytes: int) -> bytes:
         return sys.stdin.buffer.read(max_bytes + 1)
     with path.open("rb") as file:
         return file.read(max_bytes + 1)
-
-
-def picture_suffixes() -> frozenset[str]:
-    """List how the names of accepted pictures end, as Pillow knows it: `.jpg`, `.jpeg`, ..."""
-    # Pillow learns the last two from the decoder, which is loaded by the first such picture.
-    known = {**Image.registered_extensions(), ".heic": "HEIC", ".heif": "HEIC"}
-    return frozenset(suffix for suffix, name in known.items() if name in FORMATS)
 
 
 def _in_folder(folder: Path) -> Iterator[PictureFile]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from PIL import features
+from PIL import Image, features
 
 from topfive.errors import EmptyFile, UnsupportedFormat
 from topfive.images.headers import SIZE_READERS, declared_size
@@ -45,6 +45,13 @@ def sniff(data: bytes, limits: ImageLimits) -> SniffedPicture:
     if size is not None:
         limits.check_pixels(*size)
     return SniffedPicture(data, image_format, size)
+
+
+def picture_suffixes() -> frozenset[str]:
+    """List how the names of accepted pictures end, as Pillow knows it: `.jpg`, `.jpeg`, ..."""
+    # Pillow learns the last two from the decoder, which is loaded by the first such picture.
+    known = {**Image.registered_extensions(), ".heic": "HEIC", ".heif": "HEIC"}
+    return frozenset(suffix for suffix, name in known.items() if name in FORMATS)
 
 
 def _format_of(data: bytes) -> str | None:
