@@ -1,5 +1,6 @@
 """The use cases: predict, health, describe, stop."""
 
+import json
 import logging
 from datetime import UTC, datetime
 from threading import Event, Thread
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests import pictures
-from tests.unit.bundle_copies import copy_bundle
+from tests.unit.bundle_copies import change_manifest, copy_bundle
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline, Load
@@ -113,6 +114,27 @@ def test_a_heatmap_that_cannot_be_is_refused_before_any_work(tiny_folder, tmp_pa
     damaged = pictures.forged_png(10, 10)
     with pytest.raises(HeatmapUnavailable):
         service.predict(damaged, _later(), PredictionOptions(explains=True))
+    assert service.predict(pictures.png(), _later()).classes
+    service.close()
+
+
+def test_wrong_heatmaps_are_told_once_to_whoever_runs_it(tiny_folder, tmp_path, capsys):
+    """The caller learns that there is none; the log says why, and classes go on."""
+    configure_logs(LogOptions("warning", "json"))
+    folder = copy_bundle(tiny_folder, tmp_path / "wrong")
+    change_manifest(folder, lambda one: one["heatmap"].update(offset_bytes=0))
+    options = EngineOptions("openvino", "f32", 1)
+    registry = Registry("tiny")
+    loaded = load_classifier(open_bundle(folder), options, ImageLimits(), frozenset())
+    registry.activate(registry.adopt(loaded))
+    service = _service(registry)
+    for _ in range(2):
+        with pytest.raises(HeatmapUnavailable, match="not those of its reference") as told:
+            service.predict(pictures.png(), _later(), PredictionOptions(explains=True))
+        assert str(tmp_path) not in told.value.detail
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (line["event"], line["model"], line["version"]) == ("heatmaps_refused", "tiny", "1")
+    assert "heatmaps are off by" in line["reason"]
     assert service.predict(pictures.png(), _later()).classes
     service.close()
 

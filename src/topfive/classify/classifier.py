@@ -1,7 +1,7 @@
 """A classifier: one bundle in one engine, checked against the reference before it serves."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from time import perf_counter
 
@@ -13,17 +13,25 @@ from topfive.bundles.store import Bundle
 from topfive.bundles.versions import bundle_digest
 from topfive.classify.agreement import RIGHT_IN_F32, Logits
 from topfive.classify.golden import open_reference
-from topfive.classify.heatmap import ClassMaps, draw_heatmap, open_class_maps
+from topfive.classify.heatmap import (
+    UNSOUND_HEATMAPS,
+    ClassMaps,
+    NoClassMaps,
+    draw_heatmap,
+    open_class_maps,
+)
 from topfive.classify.topk import softmax, top_classes
 from topfive.engines import (
     Engine,
     EngineCandidate,
     EngineOptions,
     EngineSource,
+    FeaturedGraph,
     RefusedEngine,
     add_spare_graph,
     engine_candidates,
     open_engine,
+    serving_source,
 )
 from topfive.errors import EngineDoubted, EngineRefused, InternalError
 from topfive.images.decode import Decoded, decode
@@ -155,11 +163,16 @@ class Classifier:
     def explain(self, prepared: Prepared, top_k: int) -> Scored:
         """Do what `infer` does, and draw where in the picture the best class was seen.
 
-        Raises HeatmapUnavailable, and what `infer` raises.
+        Raises HeatmapUnavailable, and what `infer` raises. EngineRefused where it is found now that
+        heatmaps are wrong: from then on there are none.
         """
         self.require_heatmap()
         started = perf_counter()
-        logits, features = self.engine.infer_with_features(prepared.pixels)
+        try:
+            logits, features = self.engine.infer_with_features(prepared.pixels)
+        except EngineRefused:
+            self._class_maps = NoClassMaps(UNSOUND_HEATMAPS)
+            raise
         classes = top_classes(_probabilities(logits), self.bundle.labels, top_k)
         inference_ms = (perf_counter() - started) * 1000
         best = classes[0].class_id
@@ -167,12 +180,13 @@ class Classifier:
         heatmap = draw_heatmap(best, class_map, prepared.decoded, prepared.recipe)
         return Scored(classes, inference_ms, heatmap)
 
-    def check_golden(self) -> None:
+    def check_golden(self, has_features: bool = True) -> None:
         """Classify the golden inputs; raises EngineRefused if the reference says otherwise.
 
-        It is EngineDoubted where bf16 may still serve if the same graph is right in f32.
+        Maps are compared too where the engine gives features, and the bundle has heatmaps. It is
+        EngineDoubted where bf16 may still serve if the same graph is right in f32.
         """
-        reference = open_reference(self.bundle)
+        reference = open_reference(self.bundle, has_features)
         try:
             answers = reference.ask(self.engine)
         except RuntimeError as error:
@@ -222,12 +236,16 @@ def load_classifier(
 ) -> Classifier:
     """Load a bundle into the first engine that agrees with the reference; the others are closed.
 
-    Raises EngineRefused with what every candidate said if none does.
+    Where features would cost every picture, the engine that gives them is opened, and checked, when
+    it is first asked. Raises EngineRefused with what every candidate said if none does.
     """
     refused: list[RefusedEngine] = []
+    wanted = engine_source(bundle)
     for candidate in engine_candidates(options, cpu_flags):
+        source = serving_source(wanted, candidate)
+        opening = _Opening(bundle, source, candidate, options, limits)
         try:
-            classifier = _open_checked(bundle, candidate, options.slots, limits, tuple(refused))
+            classifier = opening.open(tuple(refused))
         except EngineRefused as refusal:
             refused.append(
                 RefusedEngine(
@@ -235,33 +253,52 @@ def load_classifier(
                 )
             )
         else:
-            classifier.engine = add_spare_graph(
-                classifier.engine, engine_source(bundle), candidate, options
-            )
+            if source != wanted:
+                classifier.engine = replace(opening, source=wanted).add_features(classifier.engine)
             return classifier
     reasons = dict.fromkeys(one.reason for one in refused)
     raise EngineRefused(" ".join(one.detail for one in refused), public=" ".join(reasons))
 
 
-def _open_checked(
-    bundle: Bundle,
-    candidate: EngineCandidate,
-    slots: int,
-    limits: ImageLimits,
-    refused: tuple[RefusedEngine, ...] = (),
-) -> Classifier:
-    """Return a classifier that agrees with the reference; close one that does not, and raise."""
-    engine = open_engine(engine_source(bundle), candidate, slots)
-    classifier = Classifier(bundle, engine, limits, refused)
-    with ExitStack() as undo:
-        undo.callback(classifier.close)
-        try:
-            classifier.check_golden()
-        except EngineDoubted:
-            in_f32 = EngineCandidate(candidate.engine, "f32", "to tell rounding from a fault")
-            _open_checked(bundle, in_f32, slots, limits).close()
-        undo.pop_all()
-    return classifier
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """With what a bundle is opened in an engine."""
+
+    bundle: Bundle
+    source: EngineSource
+    candidate: EngineCandidate
+    options: EngineOptions
+    limits: ImageLimits
+
+    def open(self, refused: tuple[RefusedEngine, ...] = ()) -> Classifier:
+        """Return a classifier that agrees with the reference; close one that does not, and raise.
+
+        It has as many slots for batches as are wanted.
+        """
+        classifier = self._open_checked(refused)
+        classifier.engine = add_spare_graph(
+            classifier.engine, self.source, self.candidate, self.options
+        )
+        return classifier
+
+    def add_features(self, plain: Engine) -> Engine:
+        """Let an engine without features open one that has them when they are asked for."""
+        return FeaturedGraph(plain, lambda: self.open().engine)
+
+    def _open_checked(self, refused: tuple[RefusedEngine, ...] = ()) -> Classifier:
+        engine = open_engine(self.source, self.candidate, self.options.slots)
+        classifier = Classifier(self.bundle, engine, self.limits, refused)
+        with ExitStack() as undo:
+            undo.callback(classifier.close)
+            try:
+                classifier.check_golden(has_features=bool(self.source.features_output))
+            except EngineDoubted:
+                in_f32 = EngineCandidate(
+                    self.candidate.engine, "f32", "to tell rounding from a fault"
+                )
+                replace(self, candidate=in_f32)._open_checked().close()
+            undo.pop_all()
+        return classifier
 
 
 def engine_source(bundle: Bundle) -> EngineSource:

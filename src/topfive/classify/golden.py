@@ -145,8 +145,11 @@ class TopFiveReference:
         )
 
 
-def open_reference(bundle: Bundle) -> Reference:
-    """Read what the reference says of a bundle's golden inputs; raises BundleRefused."""
+def open_reference(bundle: Bundle, has_features: bool) -> Reference:
+    """Read what the reference says of a bundle's golden inputs; raises BundleRefused.
+
+    An engine that gives features is held against the maps too, where the bundle has them.
+    """
     picture = _golden_picture(bundle)
     golden = bundle.manifest.golden
     if not golden.inputs:
@@ -161,7 +164,7 @@ def open_reference(bundle: Bundle) -> Reference:
         return logits
     weights = open_class_weights(bundle, section)
     f32, bf16 = (_maps(bundle, tensors, name) for name in (F32_MAPS_TENSOR, BF16_MAPS_TENSOR))
-    return MapsReference(logits, weights, f32, bf16)
+    return MapsReference(logits, weights, f32, bf16) if has_features else logits
 
 
 def best_classes(logits: Logits) -> list[int]:

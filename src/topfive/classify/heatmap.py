@@ -45,15 +45,25 @@ class ClassMaps(Protocol):
         """Sum up features (height, width, channels) for a class: its map (height, width)."""
 
 
+_MADE_BEFORE = (
+    "The bundle of this model was made before there were heatmaps. Leave `explain` out, or "
+    "have the bundle made again with `topfive pull`."
+)
+UNSOUND_HEATMAPS = (
+    "The heatmaps of this model are not those of its reference, or cannot be made here; the "
+    "service's log says more. Leave `explain` out."
+)
+
+
 class NoClassMaps:
-    """Stands in for a bundle of before there were heatmaps."""
+    """Stands in where there are no heatmaps; `why` is public."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     def require(self) -> None:
         """Raise HeatmapUnavailable."""
-        raise HeatmapUnavailable(
-            "The bundle of this model was made before there were heatmaps. Leave `explain` out, or "
-            "have the bundle made again with `topfive pull`."
-        )
+        raise HeatmapUnavailable(self._why)
 
     def weigh(self, features: Numbers, class_id: int) -> Numbers:
         """Raise HeatmapUnavailable."""
@@ -110,7 +120,7 @@ def open_class_weights(bundle: Bundle, section: HeatmapSection) -> ClassWeights:
 def open_class_maps(bundle: Bundle) -> ClassMaps:
     """Open what a bundle has for heatmaps; raises BundleRefused where it is damaged."""
     section = bundle.manifest.heatmap
-    return open_class_weights(bundle, section) if section else NoClassMaps()
+    return open_class_weights(bundle, section) if section else NoClassMaps(_MADE_BEFORE)
 
 
 def draw_heatmap(

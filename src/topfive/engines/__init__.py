@@ -1,6 +1,11 @@
 """Run a model on pixels: one small contract, one module per library behind it."""
 
-from topfive.engines.choice import add_spare_graph, engine_candidates, open_engine
+from topfive.engines.choice import (
+    add_spare_graph,
+    engine_candidates,
+    open_engine,
+    serving_source,
+)
 from topfive.engines.contract import (
     Engine,
     EngineCandidate,
@@ -9,15 +14,18 @@ from topfive.engines.contract import (
     FeaturedLogits,
     RefusedEngine,
 )
+from topfive.engines.featured_graph import FeaturedGraph
 
 __all__ = [
     "Engine",
     "EngineCandidate",
     "EngineOptions",
     "EngineSource",
+    "FeaturedGraph",
     "FeaturedLogits",
     "RefusedEngine",
     "add_spare_graph",
     "engine_candidates",
     "open_engine",
+    "serving_source",
 ]

@@ -1,5 +1,6 @@
 """Which engine and precision suit this machine, in the order worth trying."""
 
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,14 @@ def open_engine(source: EngineSource, candidate: EngineCandidate, slots: int) ->
     from topfive.engines.openvino_engine import open_openvino_engine  # noqa: PLC0415
 
     return open_openvino_engine(source, candidate.precision, slots)
+
+
+def serving_source(source: EngineSource, candidate: EngineCandidate) -> EngineSource:
+    """Tell with what to open the engine that serves: without features, where they cost something.
+
+    torch computes them only where they are asked for.
+    """
+    return source if candidate.engine == "torch" else replace(source, features_output="")
 
 
 def add_spare_graph(

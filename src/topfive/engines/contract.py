@@ -14,7 +14,8 @@ class EngineSource:
     """Where a model's graph and weights lie, and what an engine must know to run them.
 
     `side` is the input's width and height in pixels; mean and std are per RGB channel (0 to 1).
-    `features_output` names the graph's output of features; empty where it has none.
+    `features_output` names the graph's output of features; empty where it has none, or they are not
+    wanted.
     """
 
     architecture: str
@@ -92,7 +93,8 @@ class Engine(Protocol):
     def infer_with_features(self, pixels: NDArray[np.uint8]) -> FeaturedLogits:
         """Score the same pixels, and give the features too.
 
-        Not to be called where the source names no output of features.
+        Not to be called where the source names no output of features. Raises EngineRefused where
+        those found now for the first time are not the reference's.
         """
         ...
 

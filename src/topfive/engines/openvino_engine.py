@@ -76,6 +76,7 @@ class OpenVinoEngine:
 def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> OpenVinoEngine:
     """Compile a bundle's graph for `slots` inferences at once, one thread each.
 
+    It gives features where the source names their output, else logits alone.
     Raises EngineRefused if the precision is unknown here or the graph cannot be compiled.
     """
     if precision not in _PRECISION_HINTS:
@@ -84,9 +85,11 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
             f"Set TOPFIVE_PRECISION to one of: auto, {', '.join(_PRECISION_HINTS)}."
         )
     try:
-        compiled = ov.Core().compile_model(
-            str(source.graph_file), "CPU", _compile_options(precision, slots)
-        )
+        core = ov.Core()
+        graph = core.read_model(source.graph_file)
+        if not source.features_output:
+            _drop_features(graph)
+        compiled = core.compile_model(graph, "CPU", _compile_options(precision, slots))
     except RuntimeError as error:
         raise EngineRefused(
             f"OpenVINO cannot load {source.graph_file}: {error}",
@@ -101,6 +104,12 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
     # On a CPU without bf16 OpenVINO computes in f32, whatever it was asked for.
     computes_in = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     return OpenVinoEngine(compiled, computes_in, slots, source.features_output)
+
+
+def _drop_features(graph: Any) -> None:
+    """Leave the logits as the only output: what nobody asks for need not be written."""
+    for result in graph.get_results()[1:]:
+        graph.remove_result(result)
 
 
 def _check_features(compiled: Any, source: EngineSource) -> None:

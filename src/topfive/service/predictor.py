@@ -8,9 +8,16 @@ from time import monotonic
 from topfive.cache.answers import Answer, Question
 from topfive.cache.cache import Caching, NoCache
 from topfive.classify.classifier import Classifier, Pixels, Prepared, Scored
+from topfive.classify.heatmap import UNSOUND_HEATMAPS
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
-from topfive.errors import ClientDisconnected, DeadlineExceeded, InvalidParameter
+from topfive.errors import (
+    ClientDisconnected,
+    DeadlineExceeded,
+    EngineRefused,
+    HeatmapUnavailable,
+    InvalidParameter,
+)
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import SniffedPicture, sniff
 from topfive.predictions import (
@@ -225,8 +232,12 @@ class Predictor:
         if not options.explains:
             return self._infer(leased, prepared.pixels, options.top_k)
         choice, classifier = leased
-        with self.routing.noting_error(choice, classifier.ref):
-            return classifier.explain(prepared, options.top_k)
+        try:
+            with self.routing.noting_error(choice, classifier.ref):
+                return classifier.explain(prepared, options.top_k)
+        except EngineRefused as refusal:
+            self.routing.record_refused_heatmaps(classifier.ref, refusal)
+            raise HeatmapUnavailable(UNSOUND_HEATMAPS) from refusal
 
     def _infer(self, leased: Leased, pixels: Pixels, top_k: int) -> Scored:
         choice, classifier = leased

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from topfive.bundles.versions import ModelReference, split_reference
 from topfive.classify.classifier import Classifier, Prepared, Scored
-from topfive.errors import InvalidParameter, ModelNotFound, ModelUnavailable
+from topfive.errors import EngineRefused, InvalidParameter, ModelNotFound, ModelUnavailable
 from topfive.models import RollbackView, RouteView, ShadowView, TargetView
 from topfive.predictions import ModelRef, do_nothing
 from topfive.registry.canary import CanaryOptions, CanaryWatch
@@ -128,6 +128,10 @@ class Routing:
                 if choice.target and choice.is_watched:
                     self._watch.record_error(choice.alias, choice.target)
                     self._judge(choice.alias)
+
+    def record_refused_heatmaps(self, model: ModelRef, refusal: EngineRefused) -> None:
+        """Tell that a model answers without heatmaps from now on, and why."""
+        self._access_log.record_refused_heatmaps(model, str(refusal))
 
     def follow_up(
         self, choice: Choice, classifier: Classifier, scored: Scored, prepared: Prepared | None

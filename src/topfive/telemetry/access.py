@@ -105,6 +105,12 @@ class AccessLog:
         """Count a prediction that a model could not make, by no fault of the picture."""
         self._metrics.count_model_error(model)
 
+    def record_refused_heatmaps(self, model: ModelRef, reason: str) -> None:
+        """Log that a model's heatmaps were asked for, and cannot be used."""
+        self._logger.warning(
+            "heatmaps_refused", model=model.name, version=model.version, reason=reason
+        )
+
     def record_rollback(self, alias: str, model: ModelRef, cause: str, reason: str) -> None:
         """Log and count that a canary was taken off its route."""
         self._logger.warning(

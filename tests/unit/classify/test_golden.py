@@ -70,7 +70,7 @@ def test_noise_is_lively_and_coloured():
 
 def test_a_bundle_names_the_inputs_that_its_logits_are_of(tiny_bundle):
     """The reference of a new bundle has logits and a map for every input, in f32 and in bf16."""
-    reference = open_reference(tiny_bundle)
+    reference = open_reference(tiny_bundle, has_features=True)
     assert tiny_bundle.manifest.golden.inputs == INPUTS
     assert reference.inputs.shape == (len(INPUTS), 64, 64, 3)
     logits = reference.logits

@@ -1,6 +1,7 @@
 """Where the best class was seen: how a map is brought back to the picture."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import open_bundle
+from topfive.classify import classifier as classifier_module
 from topfive.classify.classifier import load_classifier
 from topfive.classify.heatmap import (
     LONGEST_SIDE,
@@ -19,7 +21,7 @@ from topfive.classify.heatmap import (
     draw_heatmap,
     open_class_maps,
 )
-from topfive.engines import EngineOptions
+from topfive.engines import EngineOptions, open_engine
 from topfive.errors import BundleRefused, EngineRefused, HeatmapUnavailable
 from topfive.images.decode import Decoded
 from topfive.images.limits import ImageLimits
@@ -239,25 +241,81 @@ def test_an_empty_file_of_weights_is_refused(copied):
         open_class_maps(open_bundle(copied))
 
 
-@pytest.mark.parametrize("engine", ["openvino", "torch"])
-def test_weights_of_another_width_are_refused(copied, engine):
-    """As many weights as channels, or the bundle is not loaded."""
-    change_manifest(copied, lambda one: one["heatmap"].update(channels=640))
+def _misplace(bundle_folder, **changes) -> None:
+    """Have the manifest say something else of where the last layer's weights lie."""
+    change_manifest(bundle_folder, lambda one: one["heatmap"].update(changes))
+
+
+def test_weights_of_another_width_are_refused(copied):
+    """As many weights as channels, or the bundle is not loaded in an engine that has features."""
+    _misplace(copied, channels=640)
     with pytest.raises(BundleRefused, match="weights for 640 channels"):
-        load_classifier(open_bundle(copied), EngineOptions(engine, "f32"), LIMITS, frozenset())
+        load_classifier(open_bundle(copied), EngineOptions("torch", "f32"), LIMITS, frozenset())
 
 
-@pytest.mark.parametrize("engine", ["openvino", "torch"])
 @pytest.mark.parametrize("shift_bytes", [-4, -5120])
-def test_weights_in_another_place_are_refused(copied, engine, shift_bytes):
+def test_weights_in_another_place_are_refused(copied, shift_bytes):
     """What lies a number or a class before them gives other maps, which the golden check sees."""
-
-    def shift(manifest):
-        manifest["heatmap"]["offset_bytes"] += shift_bytes
-
-    change_manifest(copied, shift)
+    offset_bytes = open_bundle(copied).manifest.heatmap.offset_bytes
+    _misplace(copied, offset_bytes=offset_bytes + shift_bytes)
     with pytest.raises(EngineRefused, match="heatmaps"):
-        load_classifier(open_bundle(copied), EngineOptions(engine, "f32"), LIMITS, frozenset())
+        load_classifier(open_bundle(copied), EngineOptions("torch", "f32"), LIMITS, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"channels": 640}, "weights for 640 channels"),
+        ({"offset_bytes": 0}, "its heatmaps are off by"),
+        ({"output": "nothing"}, "has no output 'nothing'"),
+    ],
+)
+def test_wrong_heatmaps_are_noticed_before_one_is_shown(copied, opened, changes, why):
+    """In OpenVINO it is when the first is asked for: it is told why, and classes go on."""
+    _misplace(copied, **changes)
+    loaded = _load(copied)
+    upload = sniff(pictures.png(), LIMITS)
+    loaded.require_heatmap()
+    with pytest.raises(EngineRefused, match=why):
+        loaded.explain(loaded.prepare(upload), 5)
+    for _ in range(2):
+        with pytest.raises(HeatmapUnavailable, match="not those of its reference"):
+            loaded.explain(loaded.prepare(upload), 5)
+        assert loaded.classify(upload, 5).classes
+    assert opened == ["", changes.get("output", "features")], "it is not tried again"
+    loaded.close()
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """For each engine that is opened from now on the output of features that it was opened with."""
+    outputs = []
+
+    def open_noting(source, candidate, slots):
+        outputs.append(source.features_output)
+        return open_engine(source, candidate, slots)
+
+    monkeypatch.setattr(classifier_module, "open_engine", open_noting)
+    return outputs
+
+
+def _load(folder):
+    options = EngineOptions("openvino", "f32")
+    return load_classifier(open_bundle(folder), options, LIMITS, frozenset())
+
+
+def test_features_are_computed_only_for_those_who_ask(tiny_folder, opened):
+    """A model serves without that output; all the first who ask wait for one graph that has it."""
+    loaded = _load(tiny_folder)
+    prepared = loaded.prepare(sniff(pictures.png(), LIMITS))
+    plain = loaded.infer(prepared.pixels, 3)
+    assert opened == [""]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: loaded.explain(prepared, 3), range(16)))
+    assert opened == ["", "features"]
+    assert {one.heatmap for one in found} == {found[0].heatmap}
+    assert all(one.classes == plain.classes for one in found)
+    loaded.close()
 
 
 def _place(folder, content: bytes, **place) -> None:

@@ -140,6 +140,20 @@ def test_a_graph_without_its_features_is_refused(tiny_source):
     assert "/" not in refusal.value.public
 
 
+def test_what_nobody_wants_is_no_output_of_the_graph(tiny_source):
+    """Writing features costs every picture: without them the logits are the same."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    found = {}
+    for wanted in ("", tiny_source.features_output):
+        source = replace(tiny_source, features_output=wanted)
+        engine = open_engine(source, EngineCandidate("openvino", "f32", ""), 1)
+        request = engine._slots.queue[0]._request
+        found[len(request.get_compiled_model().outputs)] = engine.infer(pixels)
+        engine.close()
+    assert set(found) == {1, 2}
+    np.testing.assert_allclose(found[1], found[2], rtol=1e-5, atol=1e-5)
+
+
 def test_answers_do_not_change_under_later_ones(tiny_source):
     """What an engine returned is the caller's own: the next inference does not overwrite it."""
     engine = open_engine(tiny_source, EngineCandidate("openvino", "f32", ""), 1)
