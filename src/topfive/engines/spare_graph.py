@@ -1,7 +1,7 @@
 """More inferences at once than an engine has slots: its graph once more, compiled when needed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Semaphore, Thread
 
 import numpy as np
@@ -32,13 +32,19 @@ class SpareGraph:
 
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score uint8 RGB pixels of shape (1, side, side, 3); returns logits (classes,)."""
-        with self._choose() as engine:
+        engine = self._take()
+        try:
             return engine.infer(pixels)
+        finally:
+            self._give_back(engine)
 
     def infer_with_features(self, pixels: NDArray[np.uint8]) -> FeaturedLogits:
         """Score the same pixels, and give the features too."""
-        with self._choose() as engine:
+        engine = self._take()
+        try:
             return engine.infer_with_features(pixels)
+        finally:
+            self._give_back(engine)
 
     def close(self) -> None:
         """Give the memory of both back; nothing may be inferred any more."""
@@ -50,18 +56,17 @@ class SpareGraph:
             self._spare.close()
         self._first.close()
 
-    @contextmanager
-    def _choose(self) -> Iterator[Engine]:
+    def _take(self) -> Engine:
         """Give the first where it has a free slot, else the spare one, or the first in turn."""
         if not self._free.acquire(blocking=False):
             if self._spare is not None:
-                yield self._spare
-                return
+                return self._spare
             self._begin_to_open()
             self._free.acquire()
-        try:
-            yield self._first
-        finally:
+        return self._first
+
+    def _give_back(self, engine: Engine) -> None:
+        if engine is self._first:
             self._free.release()
 
     def _begin_to_open(self) -> None:

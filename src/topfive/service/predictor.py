@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
 from topfive.cache.answers import Answer, Question
@@ -171,8 +171,7 @@ class Predictor:
                 raise self._limiter.overloaded()
             with work.queue_slot():
                 found = self._classify(leased, upload, work)
-            prediction = self._prediction(leased, found)
-            return replace(prediction, cache=lookup.keep(_answer_of(prediction)))
+            return self._prediction(leased, found, lookup.keep(_answer_of(found)))
 
     def _repeat(
         self, leased: Leased, answer: Answer, status: CacheStatus, work: _Work
@@ -244,7 +243,9 @@ class Predictor:
         with self.routing.noting_error(choice, classifier.ref):
             return classifier.infer(pixels, top_k)
 
-    def _prediction(self, leased: Leased, found: _Found) -> Prediction:
+    def _prediction(
+        self, leased: Leased, found: _Found, status: CacheStatus = CacheStatus.NONE
+    ) -> Prediction:
         choice, classifier = leased
         return Prediction(
             classifier.ref,
@@ -253,6 +254,7 @@ class Predictor:
             found.timings,
             self.is_stand_in(leased),
             found.scored.heatmap,
+            status,
             follow_up=self.routing.follow_up(choice, classifier, found.scored, found.prepared),
         )
 
@@ -264,8 +266,8 @@ def _question(classifier: Classifier, options: PredictionOptions) -> Question:
     )
 
 
-def _answer_of(prediction: Prediction) -> Answer:
-    return Answer(prediction.classes, prediction.image, prediction.heatmap)
+def _answer_of(found: _Found) -> Answer:
+    return Answer(found.scored.classes, found.image, found.scored.heatmap)
 
 
 @contextmanager
