@@ -24,6 +24,24 @@ _WASTE = bytearray(256 * 1024)
 _DROP = getattr(socket, "MSG_TRUNC", 0)
 
 
+def discard(sock: socket.socket, most: int) -> int:
+    """Throw away up to `most` bytes that have come; returns how many."""
+    count = 0
+    with suppress(BlockingIOError):
+        while count < most:
+            flags = _DROP | socket.MSG_DONTWAIT
+            piece = sock.recv_into(_WASTE, min(most - count, len(_WASTE)), flags)
+            if not piece:
+                break
+            count += piece
+    return count
+
+
+def host_of(client: Any) -> str:
+    """Tell the address, without a port, that a connection comes from; "" where it has none."""
+    return str(client[0]) if isinstance(client, tuple) else ""
+
+
 class Connection(Upload):
     """A connection, with the request on it that arrives or is answered.
 
@@ -32,7 +50,7 @@ class Connection(Upload):
     """
 
     def __init__(self, sock: socket.socket, client: Any, server: Any) -> None:
-        super().__init__()
+        super().__init__(host=host_of(client))
         sock.setblocking(False)
         self.sock = sock
         self.client = client

@@ -14,7 +14,8 @@ from typing import Any
 from topfive.errors import ClientDisconnected, InternalError
 from topfive.server.acceptor import Acceptor
 from topfive.server.balance import Balance
-from topfive.server.connection import Connection
+from topfive.server.connection import Connection, host_of
+from topfive.server.first_look import FirstLook, Look, see_nothing
 from topfive.server.http import BrokenRequest, Http, Outcome
 from topfive.server.open_connections import OpenConnections
 from topfive.server.refusals import Refusals
@@ -26,13 +27,17 @@ from topfive.telemetry.logs import get_logger
 _READ_BYTES = 256 * 1024
 # While a request is worked on so much of further ones is read ahead.
 _READ_AHEAD_BYTES = 64 * 1024
+# So much is read at first while most are refused: a head and little more.
+_HEAD_BYTES = 4096
 _BUSY = frozenset({Stage.WAITING, Stage.WORKING, Stage.ANSWERED})
+_LEFT_ALONE = frozenset({Stage.HELD, Stage.PAUSED})
 
 
 class EventLoop:
     """The connections of one worker, the loop that reads for them, and the threads that answer.
 
-    `requests` counts those that threads have answered.
+    `requests` counts those that threads have answered. `look` sees predictions by the first
+    bytes of new connections, while too many come to parse them all.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class EventLoop:
         refusals: Refusals,
         balance: Balance,
         most_connections: int,
+        look: Look = see_nothing,
     ) -> None:
         self._scheduler = scheduler
         self._http = http
@@ -50,6 +56,7 @@ class EventLoop:
         self._balance = balance
         self.requests = 0
         self._lock = Lock()
+        self._first_look = FirstLook(scheduler, refusals, self._lock, look)
         self._threads = Threads(scheduler.limits.threads, self._serve_or_drop)
         self._open = OpenConnections(scheduler, refusals, balance, most_connections)
         self._poller = self._open.poller
@@ -69,24 +76,35 @@ class EventLoop:
 
     def turn(self, wait_s: float) -> None:
         """Wait for something to happen, and carry it out."""
+        wait_s = max(0.0, min(wait_s, self._scheduler.due_in_s(monotonic())))
         for fd, _events in self._poller.poll(self._acceptor.prepare(wait_s)):
             if fd in self._acceptor:
                 self._acceptor.accept(fd, at_once=self._scheduler.is_full)
             elif (conn := self._open.get(fd)) is not None:
                 self._on_event(conn)
+        if self._scheduler.due_in_s(monotonic()) <= 0:
+            self.tick()
 
     def tick(self) -> None:
         """Carry out what time alone decides."""
         with self._lock:
             for upload, verdict in self._scheduler.tick(monotonic()):
                 if verdict is Decision.READ_ON:
-                    # Its next request may have been read already, when it was about to be paused.
-                    self._go_on(upload)  # type: ignore[arg-type] # this loop made it
+                    self._read_again(upload)  # type: ignore[arg-type] # this loop made it
                 else:
                     self._carry_out(upload, verdict)
             self._drop_gone_batches()
             self._start_work()
         self._refusals.report()
+
+    def _read_again(self, conn: Connection) -> None:
+        """Go on with a connection that was left alone for a while; the lock is held."""
+        if conn.received:
+            # Its refusal was held back, or its next request read when it was about to be paused.
+            self._go_on(conn)
+        else:
+            # Most clients have gone by then, which the poller would only tell in a while.
+            self._take_in(conn, self._receive(conn.sock))
 
     def _drop_gone_batches(self) -> None:
         """Let batches go whose clients left while they waited: nobody reads, so nobody sees it."""
@@ -102,12 +120,25 @@ class EventLoop:
             self._balance.leave()
 
     def _admit(self, sock: socket.socket, client: Any, server: Any) -> None:
-        """Take on a new connection."""
-        conn = Connection(sock, client, server)
-        with self._lock:
-            self._open.add(conn, monotonic())
+        """Take on a new connection, unless what has come on it is refused at once."""
+        host, now_s = host_of(client), monotonic()
+        most_bytes = _HEAD_BYTES if self._scheduler.is_flooded else _READ_BYTES
         # Often the whole request has come already, and the poller need not know of it.
-        self._on_event(conn)
+        count = self._receive(sock, most_bytes)
+        outcome = self._first_look.refuse(sock, host, now_s, self._view[: max(0, count)])
+        if outcome is Outcome.CLOSE:
+            sock.close()
+            return
+        conn = Connection(sock, client, server)
+        try:
+            with self._lock:
+                self._open.add(conn, now_s)
+                if outcome is Outcome.LINGER:
+                    self._open.end(conn)
+                else:
+                    self._take_in(conn, count)
+        except Exception as error:  # noqa: BLE001 - as in `_on_event`
+            self._drop_after(error, conn)
 
     def _on_event(self, conn: Connection) -> None:
         try:
@@ -118,26 +149,30 @@ class EventLoop:
             else:
                 self._read(conn)
         except Exception as error:  # noqa: BLE001 - a worker loop: one connection must not end it
-            get_logger().error("unforeseen_error", kind=type(error).__name__)
-            with self._lock:
-                self._open.drop(conn)
+            self._drop_after(error, conn)
+
+    def _drop_after(self, error: Exception, conn: Connection) -> None:
+        """Log what nobody foresaw, and close the connection on which it happened."""
+        get_logger().error("unforeseen_error", kind=type(error).__name__)
+        with self._lock:
+            self._open.drop(conn)
 
     def _read(self, conn: Connection) -> None:
         with self._lock:
             # Without the lock its thread may be about to go on with the connection's next request.
             is_busy = conn.stage in _BUSY
             if is_busy and not conn.is_closed and conn.polled_events:
-                self._take_in(conn, self._receive(conn))
+                self._take_in(conn, self._receive(conn.sock))
         if not is_busy:
             # Only this loop touches it, so nobody need wait while the kernel copies.
-            count = self._receive(conn)
+            count = self._receive(conn.sock)
             with self._lock:
                 self._take_in(conn, count)
 
-    def _receive(self, conn: Connection) -> int:
+    def _receive(self, sock: socket.socket, most_bytes: int = _READ_BYTES) -> int:
         """Read into the scratch buffer; returns how much, 0 at the end, -1 if nothing is there."""
         try:
-            return conn.sock.recv_into(self._scratch)
+            return sock.recv_into(self._scratch, most_bytes, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return -1
         except OSError:
@@ -168,7 +203,7 @@ class EventLoop:
         """Decide on what has arrived; the lock is held."""
         if conn.stage in _BUSY:
             self._open.poll(conn, select.EPOLLIN if len(conn.received) < _READ_AHEAD_BYTES else 0)
-        elif conn.stage is Stage.PAUSED:
+        elif conn.stage in _LEFT_ALONE:
             self._open.poll(conn, 0)
         elif conn.head is not None or self._parse_head(conn):
             self._carry_out(conn, self._decide(conn))
@@ -202,6 +237,8 @@ class EventLoop:
             self._open.refuse(upload, verdict)
         elif verdict is Decision.READ_ON:
             self._read_on(upload)
+        elif verdict is Decision.HOLD:
+            self._open.poll(upload, 0)
         else:
             upload.take_request()
             if upload.body_is_missing:
@@ -251,9 +288,7 @@ class EventLoop:
         try:
             return self._serve(conn)
         except Exception as error:  # noqa: BLE001 - a worker loop: no failure may end its thread
-            get_logger().error("unforeseen_error", kind=type(error).__name__)
-            with self._lock:
-                self._open.drop(conn)
+            self._drop_after(error, conn)
             return None
 
     def _serve(self, conn: Connection) -> Connection | None:

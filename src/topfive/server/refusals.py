@@ -8,7 +8,7 @@ from http import HTTPStatus
 from time import monotonic
 
 from topfive.errors import FAILURES, Failure, Overloaded
-from topfive.route_table import ErrorShape
+from topfive.route_table import ErrorShape, Route
 from topfive.server.connection import Connection
 from topfive.server.http import Head
 from topfive.telemetry.access import AccessLog, AccessRecord
@@ -92,6 +92,8 @@ class Refusals:
     def __init__(self, access_log: AccessLog, headers_of: HeadersOf) -> None:
         self._access_log = access_log
         self._headers_of = headers_of
+        # To who is no page of another origin.
+        self._headers = headers_of("")
         self._overloaded = 0
 
     def write(
@@ -108,6 +110,11 @@ class Refusals:
         else:
             self.note(conn, head, failure, request_id)
         return response
+
+    def shed(self, failure: Failure, route: Route) -> bytes:
+        """Write the response to a request that was not parsed, and whose connection is closed."""
+        self._overloaded += 1
+        return refusal(failure, self._headers, shape=route.error_shape)[1]
 
     def note(
         self, conn: Connection, head: Head | None, failure: Failure, request_id: str = ""

@@ -17,6 +17,7 @@ from topfive.errors import (
     UploadTooSlow,
 )
 from topfive.route_table import Work
+from topfive.server.flood import Flood
 from topfive.server.lanes import BatchLane, Lane, LookupLane
 from topfive.server.upload import Decision, Refusal, SchedulerLimits, Stage, Upload, Verdict
 
@@ -41,6 +42,9 @@ class UploadScheduler:
         self._predictions = Lane(limits.slots + limits.lookups, limits.spare_slots)
         self._lookups = LookupLane(limits.only_cached if limits.lookups else 0)
         self._batches = BatchLane(limits.batches.at_work, limits.batches.waiting)
+        self._flood = Flood(limits.hold_s)
+        # Made once between two ticks: thousands a second may be the same.
+        self._shed: Overloaded | None = None
         # In the order of their turns: probes first, since they are quick and others depend on them.
         self._lanes = {
             Work.PROBE: Lane(limits.probes),
@@ -76,6 +80,28 @@ class UploadScheduler:
     def is_full(self) -> bool:
         """Whether every queue slot is taken."""
         return self.predictions >= self.limits.capacity
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether most requests on new connections will be refused, so that heads are enough."""
+        return self._flood.is_watched
+
+    def sheds(self, host: str, now_s: float) -> bool:
+        """Tell whether a prediction on a new connection is refused by a first look alone."""
+        is_full = self._flood.is_on and self.is_full and not self.limits.lookups
+        return is_full and not self._flood.slows(host, now_s)
+
+    def shed(self, host: str) -> Overloaded:
+        """Refuse a prediction on a new connection, which ends with that."""
+        self._flood.note(host)
+        if self._shed is None:
+            self._shed = self._overloaded()
+        return self._shed
+
+    def due_in_s(self, now_s: float) -> float:
+        """Tell in how many seconds a tick is due; infinity: no earlier than every now and then."""
+        due_s = self._flood.due_in_s(now_s)
+        return due_s if due_s == inf or self.is_full else 0.0
 
     def accepted(self, upload: Upload, now_s: float) -> None:
         """Take on a new connection."""
@@ -115,7 +141,7 @@ class UploadScheduler:
         """
         upload.stage = Stage.BODY
         upload.work = work
-        upload.only_cached = upload.is_overloaded = False
+        upload.only_cached = upload.is_overloaded = upload.was_held = False
         upload.most_body_bytes = body_bytes or self.limits.body_bytes
         upload.head_s = now_s
         is_batch = work is Work.BATCH
@@ -212,6 +238,9 @@ class UploadScheduler:
     def tick(self, now_s: float) -> list[tuple[Upload, Verdict]]:
         """List the connections whose time is over, with what becomes of each."""
         self._ticked_s = now_s
+        self._shed = None
+        self._flood.tick(now_s)
+        self._flood.let_in(self.limits.capacity - self.predictions, now_s)
         self._predictions.note_long_work(now_s)
         self._batches.note_long_work(now_s)
         late = [one for one in self._uploads if one.expires_s <= now_s]
@@ -220,6 +249,12 @@ class UploadScheduler:
     def _end_of(self, upload: Upload, now_s: float) -> Verdict:
         if upload.stage is Stage.PAUSED:
             self.answered(upload, now_s)
+            return Decision.READ_ON
+        if upload.stage is Stage.HELD:
+            self._flood.leave(upload)
+            upload.stage = Stage.BODY
+            stops_s, late_s = now_s + self.limits.stop_s, upload.head_s + self.limits.request_s
+            upload.expires_s = stops_s if self.is_stopping else late_s
             return Decision.READ_ON
         return Refusal(self._late_failure(upload))
 
@@ -244,6 +279,10 @@ class UploadScheduler:
         known_bytes = missing_bytes if missing_bytes < inf else 0
         is_large = upload.most_body_bytes < max(upload.held_bytes, known_bytes)
         if is_large or not self._lookups.take(upload):
+            if upload.held_bytes <= SMALL_BYTES and self._flood.hold(upload, now_s):
+                upload.stage = Stage.HELD
+                return Decision.HOLD
+            self._flood.note(upload.host)
             return Refusal(self._overloaded())
         if missing_bytes:
             return Decision.READ_ON
@@ -304,6 +343,7 @@ class UploadScheduler:
         elif upload.stage is Stage.WAITING:
             self._lane_of(upload).waiting.remove(upload)
         self._lookups.leave(upload)
+        self._flood.leave(upload)
         self._release(upload, upload.held_bytes)
 
     def _release(self, upload: Upload, count: int) -> None:
@@ -318,4 +358,4 @@ def _stopping() -> ShuttingDown:
 
 
 _AT_A_THREAD = frozenset({Stage.WORKING, Stage.ANSWERED})
-_ARRIVING = frozenset({Stage.IDLE, Stage.HEAD, Stage.BODY, Stage.PAUSED})
+_ARRIVING = frozenset({Stage.IDLE, Stage.HEAD, Stage.BODY, Stage.HELD, Stage.PAUSED})

@@ -21,6 +21,7 @@ class Stage(Enum):
     IDLE = "idle"  # nothing of it has arrived
     HEAD = "head"
     BODY = "body"
+    HELD = "held"  # it is about to be refused, and its client is told a little later
     WAITING = "waiting"  # it is whole, or too large, and no thread has it yet
     WORKING = "working"  # a thread has it
     ANSWERED = "answered"  # its answer is made, and the thread is about to send it
@@ -33,6 +34,7 @@ class Decision(Enum):
     """What is to be done with a request that is not refused."""
 
     READ_ON = "read on"
+    HOLD = "hold"  # nothing for a moment
     WAIT = "wait"  # `next_work` names it when a thread may have it
     STREAM = "stream"  # a thread may have it now, and reads the rest of its body itself
 
@@ -52,7 +54,7 @@ class Upload:
     """What the scheduler knows of one connection and its present request; moments in seconds.
 
     `only_cached` is a prediction that has no queue slot, and `is_overloaded` one whose app has said
-    so.
+    so. `host` is the address that it comes from; `was_held` a request whose refusal was held back.
     """
 
     stage: Stage = Stage.IDLE
@@ -66,6 +68,8 @@ class Upload:
     streamed_bytes: int = 0
     only_cached: bool = False
     is_overloaded: bool = False
+    host: str = ""
+    was_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class SchedulerLimits:
     kept_connections: int = 700
     # Shorter than any Retry-After: a client that asks again at once is heard twice a second.
     pause_s: float = 0.5
+    # While clients connect anew for it, that pause comes before the refusal.
+    hold_s: float = 0.5
     stop_s: float = 2.0
 
     @property

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPResponse
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from gunicorn.config import Config
@@ -17,6 +17,7 @@ from topfive.route_table import build_route_table
 from topfive.server.adapter import GunicornHttp
 from topfive.server.balance import Balance, make_board
 from topfive.server.event_loop import EventLoop
+from topfive.server.first_look import Look, see_nothing
 from topfive.server.refusals import Refusals
 from topfive.server.scheduler import UploadScheduler
 from topfive.server.upload import BatchLaneLimits, SchedulerLimits
@@ -29,7 +30,15 @@ MOST_BYTES = 64 * 1024 * 1024
 class LoopServer:
     """An event loop that turns in a thread, with an app behind Gunicorn's parser."""
 
-    def __init__(self, stack: ExitStack, app: App, *, lookups: int = 0, **limits: float) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        app: App,
+        *,
+        lookups: int = 0,
+        look: Look = see_nothing,
+        **limits: float,
+    ) -> None:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.address = listener.getsockname()
         self.noted = Noted()
@@ -44,11 +53,13 @@ class LoopServer:
         refusals = Refusals(self.noted, lambda _origin: {})  # type: ignore[arg-type]
         http = GunicornHttp(Config(), app, 5.0, routes, batches)
         balance = Balance(make_board(), 1)
-        self.loop = EventLoop([listener], self.scheduler, http, refusals, balance, 50)
+        self.loop = EventLoop([listener], self.scheduler, http, refusals, balance, 50, look)
         wake, other = os.pipe()
         stack.callback(os.close, wake)
         stack.callback(os.close, other)
         self.loop.start(wake)
+        # Whoever has it keeps the loop from turning.
+        self.turning = Lock()
         self._may_stop = Event()
         thread = Thread(target=self._turn)
         thread.start()
@@ -75,8 +86,11 @@ class LoopServer:
 
     def _turn(self) -> None:
         while not (self._may_stop.is_set() and self.loop.connections == 0):
-            self.loop.turn(0.01)
-            self.loop.tick()
+            with self.turning:
+                self.loop.turn(0.01)
+                self.loop.tick()
+            # Else this thread would take the lock again before whoever waits for it.
+            time.sleep(0.001)
 
 
 class Held:

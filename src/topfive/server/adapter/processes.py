@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from mmap import mmap
 from typing import Any
 
@@ -12,6 +13,7 @@ from topfive.route_table import RouteTable
 from topfive.server.adapter.messages import GunicornHttp
 from topfive.server.balance import Balance
 from topfive.server.event_loop import EventLoop
+from topfive.server.first_look import see_upload
 from topfive.server.limits import scheduler_limits
 from topfive.server.listening import HANDSHAKE_S, keep_send_buffers_small, refuse_new_connections
 from topfive.server.refusals import Refusals
@@ -104,6 +106,7 @@ class Worker(GunicornWorker):  # type: ignore[misc] # gunicorn has no types
             Refusals(service.access_log, self.wsgi.headers_of_refusals),
             Balance(self.board, self.age),
             self.cfg.worker_connections,
+            partial(see_upload, routes),
         )
 
     def _turn(self, loop: EventLoop, service: Service, wait_s: float = _TICK_S) -> None:
