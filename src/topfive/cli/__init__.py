@@ -11,6 +11,7 @@ from topfive.cli.models import models
 from topfive.cli.pull import pull
 from topfive.cli.reload import reload
 from topfive.cli.serve import serve
+from topfive.cli.train import train
 from topfive.errors import Mistake, OperatorError
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ def commands() -> None:
     """
 
 
-for command in (serve, reload, models, pull, classify, doctor):
+for command in (serve, reload, models, pull, train, classify, doctor):
     commands.add_command(command)
 
 

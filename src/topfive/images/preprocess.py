@@ -27,8 +27,12 @@ def preprocess(image: Image.Image, recipe: InputRecipe) -> NDArray[np.uint8]:
     # Cropping inside the resize computes only the rows and columns that are kept; the filter
     # still reads the pixels outside the box, so the result is the same.
     box = crop_box(image.size, recipe)
-    cropped = image.resize((recipe.crop, recipe.crop), _FILTERS[recipe.interpolation], box)
-    return np.asarray(cropped)[np.newaxis]
+    return np.asarray(resize_part(image, recipe, box))[np.newaxis]
+
+
+def resize_part(image: Image.Image, recipe: InputRecipe, box: Box) -> Image.Image:
+    """Bring a part of a picture to the size that a model takes."""
+    return image.resize((recipe.crop, recipe.crop), _FILTERS[recipe.interpolation], box)
 
 
 def crop_box(size: tuple[int, int], recipe: InputRecipe) -> Box:

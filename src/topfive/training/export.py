@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from topfive.bundles.manifest import (
     Manifest,
     TrainingSection,
 )
-from topfive.bundles.store import hash_file
+from topfive.bundles.store import hash_file, read_manifest
 from topfive.engines.contract import EngineSource
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.engines.torchvision_models import build_module, give_features, linear_weights
@@ -65,14 +65,28 @@ class BundlePlan:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found of a bundle before it was put in its place; `documents` are texts by name."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
+
+
 def write_bundle(
-    plan: BundlePlan, state_dict: StateDict, root: Path, *, replaces: bool = False
+    plan: BundlePlan,
+    state_dict: StateDict,
+    root: Path,
+    *,
+    replaces: bool = False,
+    examine: Callable[[Path], Findings] = lambda _: Findings(),
 ) -> Path:
     """Write a bundle beside its place and rename it there; returns its folder.
 
     An existing bundle of that name and version is left as it is, unless this one `replaces` it.
-    Raises WeightsRefused if the weights do not fit the architecture, or give values that are not
-    numbers.
+    `examine` is given the whole bundle before that; what it finds goes into it too, and what it
+    raises leaves no bundle. Raises WeightsRefused if the weights do not fit the architecture, or
+    give values that are not numbers.
     """
     target = root / plan.name / plan.version
     if target.exists() and not replaces:
@@ -82,6 +96,7 @@ def write_bundle(
     beside = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
         _write_files(plan, module, state_dict, beside)
+        _add_findings(examine(beside), beside)
         _let_everyone_read(beside)
         if replaces and target.exists():
             _move_aside(target)
@@ -126,7 +141,22 @@ def _write_files(
     _write_graph(plan, module, folder)
     heatmap = _locate_class_weights(plan, module, folder)
     golden = write_reference(module, _engine_source(plan, folder), plan.labels, folder)
-    manifest = _manifest(plan, golden, heatmap, folder)
+    _write_manifest(_manifest(plan, golden, heatmap, folder), folder)
+
+
+def _add_findings(findings: Findings, folder: Path) -> None:
+    for name, text in findings.documents.items():
+        (folder / name).write_text(text, "utf-8")
+    manifest = read_manifest(folder)
+    hashes = {name: hash_file(folder / name) for name in findings.documents}
+    changes = {
+        "files": dict(sorted({**manifest.files, **hashes}.items())),
+        "metrics": {**manifest.metrics, **findings.metrics},
+    }
+    _write_manifest(manifest.model_copy(update=changes), folder)
+
+
+def _write_manifest(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
 
 

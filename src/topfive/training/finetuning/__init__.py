@@ -1,1 +1,1 @@
-"""Transfer learning: a classifier for one's own classes, of a network that can see already."""
+"""Trains a bundle of labelled photos: the last layer first, then all of the network."""

@@ -1,0 +1,52 @@
+"""What came of a training, for people and as JSON."""
+
+from typing import Any
+
+import click
+
+from topfive.bundles.manifest import Manifest
+
+
+def describe_trained(manifest: Manifest) -> dict[str, Any]:
+    """Give all that a manifest says of its training, as JSON has it."""
+    training, calibration = manifest.training, manifest.calibration
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "architecture": manifest.architecture,
+        "classes": manifest.classes,
+        "metrics": manifest.metrics,
+        "calibration": calibration.model_dump() if calibration else None,
+        "training": training.model_dump(mode="json") if training else None,
+    }
+
+
+def show_trained(manifest: Manifest) -> None:
+    """Show on standard error what was made, and how well it does."""
+    lines = [f"Model:      {manifest.name}, version {manifest.version} ({manifest.architecture})"]
+    if manifest.training:
+        counts = manifest.training.photos
+        photos = ", ".join(f"{count} {part}" for part, count in counts.items())
+        lines.append(f"Photos:     {photos}; {manifest.classes} classes")
+    lines += [_accuracy(manifest.metrics), *_calibration(manifest)]
+    lines.append(f"Serve:      TOPFIVE_MODEL={manifest.name} topfive serve")
+    click.echo("\n".join(lines), err=True)
+
+
+def _accuracy(metrics: dict[str, float]) -> str:
+    top1, top5 = (metrics.get(f"held_out_{name}", 0) for name in ("top1", "top5"))
+    return (
+        f"Accuracy:   top-1 {top1:.3f}, top-5 {top5:.3f} "
+        f"on {metrics.get('held_out_count', 0):.0f} held-out photos"
+    )
+
+
+def _calibration(manifest: Manifest) -> list[str]:
+    made = manifest.calibration
+    if made is None:
+        return []
+    line = (
+        f"Confidence: calibration error {made.error_before:.3f}, divided by the temperature "
+        f"{made.temperature:.2f} it is {made.error_after:.3f}"
+    )
+    return [line]
