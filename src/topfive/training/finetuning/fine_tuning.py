@@ -1,12 +1,12 @@
 """Trains all layers on varied photos; what is best by validation is kept."""
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import cos, isfinite, pi
 from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from topfive.errors import TrainingStopped
@@ -25,6 +25,8 @@ from topfive.training.finetuning.recipe import TrainingRecipe
 from topfive.training.finetuning.scoring import NO_SCORE, Score, score_photos
 
 _STATE = "fine_tuning"
+# Of the highest rate: those that one cycle begins and ends with, as torch's OneCycleLR has them.
+_FIRST_RATE, _LAST_RATE = 1 / 25, 1 / 250_000
 
 
 class Span(NamedTuple):
@@ -212,12 +214,26 @@ def _make_optimizer(network: torch.nn.Module, recipe: TrainingRecipe) -> torch.o
 def _make_schedule(
     optimizer: torch.optim.Optimizer, recipe: TrainingRecipe, span: Span
 ) -> LRScheduler:
-    steps = max(2, span.epochs * count_batches(span.photos, recipe.batch_size))
-    if recipe.schedule == "one_cycle":
-        return OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=steps, pct_start=recipe.warmup_share,
-            cycle_momentum=False,
-        )  # fmt: skip
+    steps = max(1, span.epochs * count_batches(span.photos, recipe.batch_size))
     if recipe.schedule == "cosine":
         return CosineAnnealingLR(optimizer, steps)
-    return LambdaLR(optimizer, lambda _: 1.0)
+    if recipe.schedule == "constant":
+        return LambdaLR(optimizer, lambda _: 1.0)
+    return LambdaLR(optimizer, lambda step: one_cycle(step, steps, recipe.warmup_share))
+
+
+def one_cycle(step: int, steps: int, warmup_share: float) -> float:
+    """Tell by what the learning rate is multiplied in a step of `steps`, counted from 0.
+
+    It rises to 1 and falls to nearly 0, each along a cosine, as torch's OneCycleLR has it, which
+    fails where the rise is over within one step. Source: L. Smith, Super-convergence, 2018.
+    """
+    peak, last = warmup_share * steps - 1, max(1, steps - 1)
+    if step < peak:
+        return _between(_FIRST_RATE, 1.0, step / peak)
+    return _between(1.0, _LAST_RATE, min(1.0, (step - max(0.0, peak)) / (last - max(0.0, peak))))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """Go from start to end along half a cosine."""
+    return end + (start - end) / 2 * (1 + cos(pi * share))

@@ -108,9 +108,14 @@ def count_batches(photos: int, batch_size: int) -> int:
 
 
 class Loader:
-    """Gives photos in batches, loaded by `workers` processes beside this one, or by itself."""
+    """Gives photos in batches, loaded by `workers` processes beside this one, or by itself.
 
-    def __init__(self, photos: Photos, batch_size: int, workers: int) -> None:
+    They stay for the next time where it `persists`, until it is closed.
+    """
+
+    def __init__(
+        self, photos: Photos, batch_size: int, workers: int, *, persists: bool = False
+    ) -> None:
         self.photos = photos
         self._order = Order(batch_size)
         self._loader: DataLoader[Any] = DataLoader(
@@ -118,7 +123,7 @@ class Loader:
             batch_sampler=self._order,
             num_workers=workers,
             collate_fn=_collate,
-            persistent_workers=workers > 0,
+            persistent_workers=persists and workers > 0,
         )
 
     def all(self) -> Iterator[Batch]:
@@ -135,6 +140,13 @@ class Loader:
             if isinstance(loaded, DatasetRefused):
                 raise loaded
             yield loaded
+
+    def close(self) -> None:
+        """Stop the processes beside, also where an error has ended their work."""
+        running = self._loader._iterator
+        if running is not None and self._loader.num_workers:
+            # torch has no public name for it, and else they stay as long as the error is held.
+            running._shutdown_workers()  # type: ignore[attr-defined]
 
 
 def _decode(photo: LabelledPhoto, recipe: InputRecipe) -> Image.Image:

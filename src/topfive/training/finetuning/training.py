@@ -1,6 +1,7 @@
 """A whole training, from photos to a bundle in its place."""
 
 import errno
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -50,8 +51,10 @@ def train(plan: TrainingPlan, reporter: Reporter | None = None) -> Path:
         with keep_state(plan.models_dir, plan.name, plan.digest) as kept:
             if plan.restarts:
                 kept.clear()
-            training = _Training(plan, reporter or Silent(), kept)
-            folder = write_trained(plan, training.run(), training.reporter)
+            told = reporter or Silent()
+            with closing(_Training(plan, told, kept)) as training:
+                trained = training.run()
+            folder = write_trained(plan, trained, told)
             kept.remove()
             return folder
     except (OSError, SafetensorError) as error:
@@ -66,7 +69,7 @@ class _Training:
         workers = default_workers(device) if plan.workers is None else plan.workers
         keep_freed_memory()
         torch.set_num_threads(plan.recipe.threads or default_threads())
-        self.reporter = reporter
+        self._reporter = reporter
         self._plan = plan
         self._kept = kept
         recipe = plan.recipe
@@ -77,11 +80,19 @@ class _Training:
         varied = Photos(
             plan.split.train, plan.input, Augmenter(recipe.augmentation, plan.input), recipe.seed
         )
-        self._varied = Loader(varied, recipe.batch_size, workers)
-        self._train, self._validation, self._held_out = (
-            Loader(Photos(part, plan.input), recipe.batch_size, workers)
-            for part in (plan.split.train, plan.split.validation, plan.split.held_out)
+        self._varied = Loader(varied, recipe.batch_size, workers, persists=True)
+        self._validation = Loader(
+            Photos(plan.split.validation, plan.input), recipe.batch_size, workers, persists=True
         )
+        self._train, self._held_out = (
+            Loader(Photos(part, plan.input), recipe.batch_size, workers)
+            for part in (plan.split.train, plan.split.held_out)
+        )
+
+    def close(self) -> None:
+        """Stop the processes that load photos."""
+        for loader in (self._varied, self._validation, self._train, self._held_out):
+            loader.close()
 
     def run(self) -> Trained:
         """Train the last layer, then all of them; take what is best by validation."""
@@ -96,9 +107,9 @@ class _Training:
             return Best.of_state(state)
         recipe = self._plan.recipe
         learned, validation = self._features()
-        self.reporter.begin("Training the last layer", recipe.head_epochs)
+        self._reporter.begin("Training the last layer", recipe.head_epochs)
         score = train_head(self._network, learned, validation, recipe, self._compute)
-        self.reporter.tell(f"Last layer: {score}")
+        self._reporter.tell(f"Last layer: {score}")
         best = Best(plain_state(self._network), score)
         self._kept.write(_HEAD_STATE, best.state())
         return best
@@ -109,7 +120,7 @@ class _Training:
         if state is not None:
             return Features(*state["learned"]), Features(*state["validation"])
         photos = len(self._plan.split.train) + len(self._plan.split.validation)
-        self.reporter.begin("Looking at each photo", photos)
+        self._reporter.begin("Looking at each photo", photos)
         learned, validation = (
             gather_features(self._network, loader, self._compute, mirrors=mirrors)
             for loader, mirrors in (
@@ -142,7 +153,7 @@ class _Training:
 
     def _calibrate(self) -> CalibrationSection:
         photos = len(self._plan.split.validation) + len(self._plan.split.held_out)
-        self.reporter.begin("Calibrating", photos)
+        self._reporter.begin("Calibrating", photos)
         validation, held_out = (
             score_photos(self._network, loader, self._compute)
             for loader in (self._validation, self._held_out)
