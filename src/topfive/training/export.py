@@ -1,8 +1,5 @@
 """Turns a state dict into a bundle: graph, weights, labels, golden input, hashes."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +32,7 @@ from topfive.engines.torchvision_models import build_module, give_features, line
 from topfive.errors import WeightsRefused
 from topfive.input_recipe import InputRecipe
 from topfive.training.checkpoints import StateDict
+from topfive.training.placement import write_beside
 from topfive.training.reference import write_reference
 from topfive.training.weights import convert_to_half
 
@@ -92,25 +90,10 @@ def write_bundle(
     if target.exists() and not replaces:
         return target
     module = _load_module(plan, state_dict)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
-    try:
+    with write_beside(target, replaces=replaces) as beside:
         _write_files(plan, module, state_dict, beside)
         _add_findings(examine(beside), beside)
-        _let_everyone_read(beside)
-        if replaces and target.exists():
-            _move_aside(target)
-        _move_into_place(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return target
-
-
-def _let_everyone_read(folder: Path) -> None:
-    """Undo the private modes of temporary files: the service may run as another user."""
-    folder.chmod(0o755)
-    for path in folder.iterdir():
-        path.chmod(0o644)
 
 
 def _load_module(plan: BundlePlan, state_dict: StateDict) -> torch.nn.Module:
@@ -242,24 +225,3 @@ def _engine_source(plan: BundlePlan, folder: Path) -> EngineSource:
         weights_file=folder / WEIGHTS_FILE,
         features_output=_FEATURES_OUTPUT,
     )
-
-
-def _move_aside(target: Path) -> None:
-    """Make way; who has loaded the old bundle keeps what it has read or mapped."""
-    aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.parent))
-    target.rename(aside / target.name)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _move_into_place(beside: Path, target: Path) -> None:
-    try:
-        beside.rename(target)
-    except OSError:
-        # Another process made the same bundle meanwhile: the content is the same.
-        if not target.exists():
-            raise
-    else:
-        # The rename reaches the disk before the bundle is relied upon.
-        directory = os.open(target.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)

@@ -1,6 +1,5 @@
 """`topfive pull`: makes the bundle of a known model from official or given weights."""
 
-import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,10 +19,9 @@ from topfive.registry.desired import DesiredBundle, ModelOptions, resolve
 from topfive.training.checkpoints import fit_architecture
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
+from topfive.training.placement import explain_unwritable
 from topfive.training.renewal import has_weights, renew_bundle
 from topfive.training.weights import fetch_weights, load_state_dict
-
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
 def pull_bundle(options: ModelOptions) -> Path:
@@ -43,7 +41,7 @@ def pull_bundle(options: ModelOptions) -> Path:
         with FileLock(options.models_dir / ".pull.lock"):
             return _pull(options, desired)
     except OSError as error:
-        raise _unwritable(options.models_dir, error) from error
+        raise explain_unwritable(options.models_dir, error) from error
     except SafetensorError as error:
         raise BundleMissing(f"The bundle cannot be written: {error}") from error
 
@@ -131,11 +129,3 @@ def _torchvision_meta(official: OfficialWeights) -> dict[str, Any]:
     known = import_torchvision().models.get_model_weights(official.architecture)
     meta: dict[str, Any] = known[official.version.upper().replace("-", "_")].meta
     return meta
-
-
-def _unwritable(models_dir: Path, error: OSError) -> SettingsError | BundleMissing:
-    if error.errno in _NOT_WRITABLE:
-        return SettingsError(
-            f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.strerror}."
-        )
-    return BundleMissing(f"The bundle cannot be written to {models_dir}: {error.strerror}.")
