@@ -20,12 +20,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise LabelsRefused(
             f"The labels file {_shown(path)} cannot be read: {error.strerror}. "
-            "Check TOPFIVE_LABELS."
+            "Check TOPFIVE_LABELS (--labels)."
         ) from error
     if len(text) > _MOST_BYTES:
         raise LabelsRefused(
             f"The labels file {_shown(path)} has over {_MOST_BYTES // 1024**2} MiB. "
-            "Check TOPFIVE_LABELS."
+            "Check TOPFIVE_LABELS (--labels)."
         )
     try:
         # Editors on Windows begin a text file with a byte order mark.

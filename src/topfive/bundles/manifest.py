@@ -124,6 +124,20 @@ class Int8Section(_Part):
     measured: dict[str, dict[str, float]]
 
 
+class ImportSection(_Part):
+    """How a model of another format was taken in: its graph's own order of channels and axes.
+
+    `reference` is what computed the golden logits, with its version. `output` is what the model's
+    file gives: `logits`, these with a `softmax` behind them, which is left out here, or
+    `probabilities`, of which the logarithm is taken.
+    """
+
+    reference: str
+    channels: Literal["rgb", "bgr"]
+    layout: Literal["nchw", "nhwc"]
+    output: Literal["logits", "softmax", "probabilities"]
+
+
 class Manifest(_Part):
     """The content of `bundle.json`; `files` gives the sha256 of every other file."""
 
@@ -143,6 +157,7 @@ class Manifest(_Part):
     training: TrainingSection | None = None
     calibration: CalibrationSection | None = None
     int8: Int8Section | None = None
+    imported: ImportSection | None = None
 
     @model_validator(mode="after")
     def _what_is_read_has_a_hash(self) -> Self:

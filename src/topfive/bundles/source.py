@@ -70,7 +70,12 @@ def given_source(weights: str) -> str:
         query = urlsplit(weights).query
         mark = f"?sha256-{hashlib.sha256(query.encode()).hexdigest()[:12]}" if query else ""
         return _without_secrets(weights) + mark
-    return f"{_LOCAL}sha256-{hash_weights(Path(weights))[:12]}"
+    return local_source(hash_weights(Path(weights)))
+
+
+def local_source(sha256: str) -> str:
+    """Name the source of what was read from this machine, by its sha256 in hex."""
+    return f"{_LOCAL}sha256-{sha256[:12]}"
 
 
 def content_version(weights_sha256: str, labels_sha256: str, recipe: InputRecipe) -> str:

@@ -19,7 +19,7 @@ from topfive.bundles.manifest import (
 from topfive.bundles.versions import LATEST, KnownBundle, pick_version
 from topfive.errors import BundleRefused, LabelsRefused
 
-_NEEDED_FILES = {LABELS_FILE, WEIGHTS_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, GOLDEN_FILE}
+_NEEDED_FILES = {LABELS_FILE, GRAPH_FILE, GRAPH_WEIGHTS_FILE, GOLDEN_FILE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class Bundle:
 
     @property
     def weights_sha256(self) -> str:
-        """The sha256 of the weights, in hex."""
-        return self.manifest.files[WEIGHTS_FILE]
+        """The sha256 of the weights, in hex; of an imported model those are its graph's."""
+        files = self.manifest.files
+        return files.get(WEIGHTS_FILE) or files[GRAPH_WEIGHTS_FILE]
 
 
 def demo_root() -> Path:
@@ -134,7 +135,9 @@ def hash_file(path: Path) -> str:
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
-    missing = _NEEDED_FILES - manifest.files.keys()
+    # What is imported as a graph has no weights for torch.
+    needed = _NEEDED_FILES if manifest.imported else _NEEDED_FILES | {WEIGHTS_FILE}
+    missing = needed - manifest.files.keys()
     if missing:
         raise BundleRefused(f"{folder}/bundle.json gives no hash for {', '.join(sorted(missing))}.")
     present = {path.name: path for path in folder.iterdir() if path.is_file()}

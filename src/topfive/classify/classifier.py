@@ -312,6 +312,6 @@ def engine_source(bundle: Bundle) -> EngineSource:
         mean=manifest.input.mean,
         std=manifest.input.std,
         graph_file=bundle.folder / GRAPH_FILE,
-        weights_file=bundle.folder / WEIGHTS_FILE,
+        weights_file=None if manifest.imported else bundle.folder / WEIGHTS_FILE,
         features_output=manifest.heatmap.output if manifest.heatmap else "",
     )

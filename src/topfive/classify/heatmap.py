@@ -53,6 +53,10 @@ UNSOUND_HEATMAPS = (
     "The heatmaps of this model are not those of its reference, or cannot be made here; the "
     "service's log says more. Leave `explain` out."
 )
+_IMPORTED = (
+    "This model was imported as a graph, which says nothing of the features that heatmaps are made "
+    "from. Leave `explain` out."
+)
 
 
 class NoClassMaps:
@@ -120,7 +124,9 @@ def open_class_weights(bundle: Bundle, section: HeatmapSection) -> ClassWeights:
 def open_class_maps(bundle: Bundle) -> ClassMaps:
     """Open what a bundle has for heatmaps; raises BundleRefused where it is damaged."""
     section = bundle.manifest.heatmap
-    return open_class_weights(bundle, section) if section else NoClassMaps(_MADE_BEFORE)
+    if section:
+        return open_class_weights(bundle, section)
+    return NoClassMaps(_IMPORTED if bundle.manifest.imported else _MADE_BEFORE)
 
 
 def draw_heatmap(

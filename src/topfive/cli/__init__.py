@@ -7,6 +7,7 @@ import click
 from topfive import __version__
 from topfive.cli.classify import classify
 from topfive.cli.doctor import doctor
+from topfive.cli.importing import import_command
 from topfive.cli.models import models
 from topfive.cli.pull import pull
 from topfive.cli.reload import reload
@@ -30,7 +31,7 @@ def commands() -> None:
     """
 
 
-for command in (serve, reload, models, pull, train, classify, doctor):
+for command in (serve, reload, models, pull, import_command, train, classify, doctor):
     commands.add_command(command)
 
 

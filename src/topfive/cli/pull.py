@@ -10,11 +10,10 @@ from typing import Any
 
 import click
 
-from topfive.bundles.description import describe_bundle
 from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
-from topfive.bundles.store import find_bundle, open_bundle
 from topfive.bundles.versions import split_reference
+from topfive.cli.made_bundle import show_made
 from topfive.engines.architectures import require_known
 from topfive.errors import Mistake, OperatorError, WeightsRefused
 from topfive.registry.desired import ModelOptions, resolve
@@ -88,7 +87,7 @@ def pull(model: str, *, report: bool, **given: Any) -> None:
         click.echo(json.dumps({"kind": type(error).__name__, "message": str(error)}))
         sys.exit(2 if isinstance(error, Mistake) else 1)
     if not report:
-        _show(folder)
+        show_made(folder)
     click.echo(folder)
 
 
@@ -130,29 +129,6 @@ def _checked_name(name: str | None) -> str:
         return check_name(name) if name else ""
     except ValueError as error:
         raise click.BadParameter(f"{name!r}: {error}.", param_hint="--name") from error
-
-
-def _show(folder: Path) -> None:
-    """Show on standard error what was made, so that a wrong file or recipe is seen."""
-    made = describe_bundle(open_bundle(folder))
-    lines = [
-        f"Model:   {made.name}, version {made.version} ({made.architecture})",
-        f"Weights: {made.source}",
-        f"Classes: {made.classes}: {made.first_classes}",
-        f"Recipe:  {made.recipe}",
-    ]
-    if made.repeated_classes:
-        lines.append(f"Note:    More than one class is called {made.repeated_classes}.")
-    lines.append(f"Serve:   TOPFIVE_MODEL={_shortest(folder, made.name)} topfive serve")
-    click.echo("\n".join(lines), err=True)
-
-
-def _shortest(folder: Path, name: str) -> str:
-    """Tell how the bundle in `folder` is asked for: a name alone means the latest one."""
-    latest = find_bundle(folder.parent.parent, name)
-    if latest == folder:
-        return name
-    return str(folder) if "/" in str(folder) else f"./{folder}"
 
 
 def _require_torch() -> None:

@@ -14,6 +14,7 @@ class EngineSource:
     """Where a model's graph and weights lie, and what an engine must know to run them.
 
     `side` is the input's width and height in pixels; mean and std are per RGB channel (0 to 1).
+    `weights_file` holds torch's weights; None where a model was imported as a graph alone.
     `features_output` names the graph's output of features; empty where it has none, or they are not
     wanted.
     """
@@ -25,7 +26,7 @@ class EngineSource:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     graph_file: Path
-    weights_file: Path
+    weights_file: Path | None
     features_output: str = ""
 
 

@@ -66,8 +66,15 @@ def _array(outputs: torch.Tensor) -> NDArray[np.float32]:
 def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
     """Load a bundle's weights into its torchvision architecture; `precision` is f32 or bf16.
 
-    Raises EngineRefused if torch, torchvision or the weights are missing, or do not fit.
+    Raises EngineRefused if torch, torchvision or the weights are missing, or do not fit; an
+    imported model has none.
     """
+    if source.weights_file is None:
+        raise EngineRefused(
+            "torch cannot run this model, which was imported as a graph and has no weights for "
+            "torch. Set TOPFIVE_ENGINE=openvino, or auto.",
+            public="the model was imported as a graph, which torch cannot run.",
+        )
     # Otherwise CUDA computes convolutions in TF32, with 10 binary digits, and it is called f32.
     torch.backends.cudnn.allow_tf32 = False
     device = "cuda" if torch.cuda.is_available() else "cpu"

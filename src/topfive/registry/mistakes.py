@@ -8,9 +8,10 @@ from pathlib import Path
 from topfive.bundles.labels import read_labels
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import check_weights
+from topfive.bundles.store import read_manifest
 from topfive.engines import EngineOptions, engine_candidates
 from topfive.engines.architectures import ARCHITECTURES
-from topfive.errors import Mistake
+from topfive.errors import EngineRefused, Mistake
 from topfive.registry.desired import ModelOptions, named_model, resolve
 from topfive.registry.loader import locate_bundle, open_located
 
@@ -31,6 +32,9 @@ def find_mistakes(
         found += _fallback_problems(fallback, options.models_dir)
     for other in others:
         found += [f"TOPFIVE_MODELS: {problem}" for problem in _problems(partial(_open, other))]
+    if engine.engine == "torch":
+        for one in (options, *others):
+            found += _problems(partial(_require_torch_weights, one))
     return list(dict.fromkeys(found))
 
 
@@ -71,6 +75,16 @@ def _open(options: ModelOptions) -> None:
     folder = locate_bundle(options)
     if folder is not None:
         open_located(folder)
+
+
+def _require_torch_weights(options: ModelOptions) -> None:
+    """Refuse a model that torch cannot run; whether it can be found is looked at elsewhere."""
+    folder = None if _problems(partial(_open, options)) else locate_bundle(options)
+    if folder is not None and read_manifest(folder).imported:
+        raise EngineRefused(
+            f"TOPFIVE_ENGINE=torch cannot run {options.model}, which was imported as a graph and "
+            "has no weights for torch. Set TOPFIVE_ENGINE=openvino, or auto."
+        )
 
 
 def _fallback_problems(fallback: str, models_dir: Path) -> Iterator[str]:

@@ -1,7 +1,12 @@
 """The golden input: one picture, made by arithmetic, that every engine must see alike."""
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+from topfive.bundles.manifest import GoldenClass, GoldenSection
+from topfive.classify.golden import INPUTS
+from topfive.classify.topk import softmax, top_classes
 
 
 def draw_golden_picture(side: int) -> Image.Image:
@@ -15,3 +20,14 @@ def draw_golden_picture(side: int) -> Image.Image:
     pixels = np.stack([red, green, blue], axis=-1)
     pixels[ball & seams] = (20, 20, 25)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def describe_golden(logits: NDArray[np.float32], labels: tuple[str, ...]) -> GoldenSection:
+    """Say in a manifest's terms what the reference's logits (classes,) of the picture are."""
+    best = top_classes(softmax(logits), labels, 5)
+    return GoldenSection(
+        top_five=tuple(
+            GoldenClass(class_id=one.class_id, confidence=round(one.confidence, 6)) for one in best
+        ),
+        inputs=INPUTS,
+    )

@@ -10,7 +10,6 @@ from safetensors.numpy import save_file
 from topfive.bundles.manifest import (
     GOLDEN_FILE,
     GOLDEN_LOGITS_FILE,
-    GoldenClass,
     GoldenSection,
 )
 from topfive.classify.golden import (
@@ -26,11 +25,11 @@ from topfive.classify.golden import (
     weigh_features,
 )
 from topfive.classify.heatmap import ClassWeights
-from topfive.classify.topk import softmax, top_classes
 from topfive.engines.contract import EngineSource, FeaturedLogits
 from topfive.engines.torch_engine import TorchEngine
 from topfive.engines.torchvision_models import linear_weights
 from topfive.errors import WeightsRefused
+from topfive.training.golden import describe_golden
 
 
 def write_reference(
@@ -54,13 +53,7 @@ def write_reference(
         BF16_MAPS_TENSOR: rounded.maps,
     }
     save_file(tensors, folder / GOLDEN_LOGITS_FILE)
-    best = top_classes(softmax(exact.logits[0]), labels, 5)
-    return GoldenSection(
-        top_five=tuple(
-            GoldenClass(class_id=one.class_id, confidence=round(one.confidence, 6)) for one in best
-        ),
-        inputs=INPUTS,
-    )
+    return describe_golden(exact.logits[0], labels)
 
 
 def _featured(

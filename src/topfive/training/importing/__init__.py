@@ -1,1 +1,1 @@
-"""Models that were made elsewhere: ONNX files and OpenVINO IR become bundles."""
+"""Models of other formats, ONNX and OpenVINO IR, taken in as bundles. It needs no torch."""
