@@ -74,6 +74,14 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path, taken_port: int) -> No
     assert len(message.splitlines()) == 6
 
 
+def test_int8_without_such_a_graph_is_told_at_once(tmp_path: Path) -> None:
+    """What lacks is named, and what to do about it, before there is a worker."""
+    assert refused_start(tmp_path, model="digits", precision="int8") == (
+        "Error: TOPFIVE_PRECISION=int8 cannot be served: the bundle has no int8 graph. Make a "
+        "version that has one with `topfive quantize`, or set it to one of: auto, f32, bf16.\n"
+    )
+
+
 def test_a_file_of_keys_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     """It stops the start before there are workers that could fail of it."""
     message = refused_start(tmp_path, model="digits", api_keys_file="gone.txt")

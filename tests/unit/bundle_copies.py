@@ -6,8 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from topfive.bundles.manifest import MANIFEST_FILE
+from safetensors.numpy import load_file, save
+
+from topfive.bundles.manifest import GOLDEN_LOGITS_FILE, INT8_GRAPH_FILE, MANIFEST_FILE
 from topfive.bundles.store import hash_file
+from topfive.classify.golden import (
+    BF16_MAPS_TENSOR,
+    BF16_TENSOR,
+    INT8_MAPS_TENSOR,
+    INT8_TENSOR,
+)
 
 
 def copy_bundle(folder: Path, target: Path, **changes: Any) -> Path:
@@ -30,3 +38,19 @@ def replace_file(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     new_hash = hash_file(folder / name)
     change_manifest(folder, lambda manifest: manifest["files"].update({name: new_hash}))
+
+
+def add_int8_graph(folder: Path, **measured: dict[str, float]) -> None:
+    """Put the graph in f32 in a bundle's place for int8, held against its reference in bf16.
+
+    It computes alike on every processor, and so does what is tested with it.
+    """
+    for name in ("model.xml", "model.bin"):
+        copied = folder / f"{INT8_GRAPH_FILE.removesuffix('.xml')}{Path(name).suffix}"
+        shutil.copyfile(folder / name, copied)
+        replace_file(folder, copied.name, copied.read_bytes())
+    tensors = load_file(folder / GOLDEN_LOGITS_FILE)
+    tensors |= {INT8_TENSOR: tensors[BF16_TENSOR], INT8_MAPS_TENSOR: tensors[BF16_MAPS_TENSOR]}
+    replace_file(folder, GOLDEN_LOGITS_FILE, save(tensors))
+    section = {"calibration_photos": 1, "held_out_photos": 1, "measured": measured}
+    change_manifest(folder, lambda manifest: manifest.update(int8=section))

@@ -116,12 +116,15 @@ class CalibrationSection(_Part):
 class Int8Section(_Part):
     """The second graph, INT8_GRAPH_FILE, in int8: made by calibrating on `calibration_photos`.
 
-    `measured` is a table by precision, of `top1` and `top5` over `held_out_photos`, and more.
+    `made_of` is the version, `name@version`, that it was made of. `measured` is a table by
+    precision, of `top1` and `top5` over `held_out_photos`, and more.
     """
 
+    made_of: str = ""
     calibration_photos: int = Field(ge=1)
     held_out_photos: int = Field(ge=0)
     measured: dict[str, dict[str, float]]
+    made_with: dict[str, str] = {}
 
 
 class ImportSection(_Part):
@@ -163,6 +166,9 @@ class Manifest(_Part):
     def _what_is_read_has_a_hash(self) -> Self:
         if self.golden.inputs and GOLDEN_LOGITS_FILE not in self.files:
             raise ValueError(f"it gives no hash for {GOLDEN_LOGITS_FILE}")
+        for name in (INT8_GRAPH_FILE, INT8_GRAPH_WEIGHTS_FILE) if self.int8 else ():
+            if name not in self.files:
+                raise ValueError(f"it gives no hash for {name}")
         return self
 
     @model_validator(mode="after")

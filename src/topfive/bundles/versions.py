@@ -12,6 +12,8 @@ from topfive.bundles.manifest import NAME_PATTERN, Manifest, check_name
 from topfive.predictions import ModelRef
 
 LATEST = "latest"
+# What a version that is no semantic one is called where it was quantized.
+INT8_SUFFIX = "-int8"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}")
 # Below every semantic version, beside those that are none.
 _NO_VERSION = Version(0)
@@ -95,6 +97,20 @@ def rank(manifest: Manifest) -> Rank:
     except ValueError:
         return False, _NO_VERSION, manifest.created
     return True, version, manifest.created
+
+
+def quantized_version(version: str, taken: Iterable[str]) -> str:
+    """Name the version that a quantized one becomes: the next free patch, else with INT8_SUFFIX.
+
+    Source: semver.org; what is the same model in other arithmetic is a patch.
+    """
+    try:
+        following = Version.parse(version, optional_minor_and_patch=True).bump_patch()
+    except ValueError:
+        return f"{version}{INT8_SUFFIX}"
+    while str(following) in taken:
+        following = following.bump_patch()
+    return str(following)
 
 
 def pick_version(bundles: Iterable[KnownBundle], version: str | None) -> KnownBundle | None:

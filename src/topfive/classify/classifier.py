@@ -1,5 +1,6 @@
 """A classifier: one bundle in one engine, checked against the reference before it serves."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -8,7 +9,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from topfive.bundles.manifest import GRAPH_FILE, WEIGHTS_FILE
+from topfive.bundles.manifest import GRAPH_FILE, INT8_GRAPH_FILE, WEIGHTS_FILE
 from topfive.bundles.store import Bundle
 from topfive.bundles.versions import bundle_digest
 from topfive.classify.agreement import RIGHT_IN_F32, Logits
@@ -20,6 +21,7 @@ from topfive.classify.heatmap import (
     draw_heatmap,
     open_class_maps,
 )
+from topfive.classify.speed import is_worth_it, measure_ms
 from topfive.classify.topk import softmax, top_classes
 from topfive.engines import (
     Engine,
@@ -92,9 +94,8 @@ class Classifier:
         bundle: Bundle,
         engine: Engine,
         limits: ImageLimits,
-        refused: tuple[RefusedEngine, ...] = (),
     ) -> None:
-        self.refused = refused
+        self.refused: tuple[RefusedEngine, ...] = ()
         self.bundle = bundle
         self.engine = engine
         self.ref = ModelRef(bundle.manifest.name, bundle.manifest.version)
@@ -241,23 +242,24 @@ def load_classifier(
     """
     refused: list[RefusedEngine] = []
     wanted = engine_source(bundle)
-    for candidate in engine_candidates(options, cpu_flags):
-        source = serving_source(wanted, candidate)
-        opening = _Opening(bundle, source, candidate, options, limits)
-        try:
-            classifier = opening.open(tuple(refused))
-        except EngineRefused as refusal:
-            refused.append(
-                RefusedEngine(
-                    candidate.engine, candidate.precision, refusal.public, detail=str(refusal)
-                )
-            )
-        else:
-            if source != wanted:
-                classifier.engine = replace(opening, source=wanted).add_features(classifier.engine)
-            return classifier
-    reasons = dict.fromkeys(one.reason for one in refused)
-    raise EngineRefused(" ".join(one.detail for one in refused), public=" ".join(reasons))
+    openings = [
+        _Opening(bundle, serving_source(wanted, candidate), candidate, options, limits)
+        for candidate in engine_candidates(
+            options, cpu_flags, has_int8=bundle.manifest.int8 is not None
+        )
+    ]
+    opened = _open_in_turn(openings, refused)
+    chosen = next(opened, None)
+    if chosen is None:
+        reasons = dict.fromkeys(one.reason for one in refused)
+        raise EngineRefused(" ".join(one.detail for one in refused), public=" ".join(reasons))
+    if chosen[0].candidate.must_be_faster:
+        chosen = _pick_faster(chosen, next(opened, None), refused)
+    opening, classifier = chosen
+    classifier.refused = tuple(refused)
+    if opening.source != wanted:
+        classifier.engine = replace(opening, source=wanted).add_features(classifier.engine)
+    return classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +272,12 @@ class _Opening:
     options: EngineOptions
     limits: ImageLimits
 
-    def open(self, refused: tuple[RefusedEngine, ...] = ()) -> Classifier:
+    def open(self) -> Classifier:
         """Return a classifier that agrees with the reference; close one that does not, and raise.
 
         It has as many slots for batches as are wanted.
         """
-        classifier = self._open_checked(refused)
+        classifier = self._open_checked()
         classifier.engine = add_spare_graph(
             classifier.engine, self.source, self.candidate, self.options
         )
@@ -285,9 +287,13 @@ class _Opening:
         """Let an engine without features open one that has them when they are asked for."""
         return FeaturedGraph(plain, lambda: self.open().engine)
 
-    def _open_checked(self, refused: tuple[RefusedEngine, ...] = ()) -> Classifier:
+    def refuse(self, reason: str, detail: str) -> RefusedEngine:
+        """Say why this does not serve; `reason` is public."""
+        return RefusedEngine(self.candidate.engine, self.candidate.precision, reason, detail)
+
+    def _open_checked(self) -> Classifier:
         engine = open_engine(self.source, self.candidate, self.options.slots)
-        classifier = Classifier(self.bundle, engine, self.limits, refused)
+        classifier = Classifier(self.bundle, engine, self.limits)
         with ExitStack() as undo:
             undo.callback(classifier.close)
             try:
@@ -299,6 +305,36 @@ class _Opening:
                 replace(self, candidate=in_f32)._open_checked().close()
             undo.pop_all()
         return classifier
+
+
+_Opened = tuple[_Opening, Classifier]
+
+
+def _open_in_turn(openings: Sequence[_Opening], refused: list[RefusedEngine]) -> Iterator[_Opened]:
+    """Open what agrees with the reference; what does not is added to `refused`."""
+    for opening in openings:
+        try:
+            classifier = opening.open()
+        except EngineRefused as refusal:
+            refused.append(opening.refuse(refusal.public, str(refusal)))
+        else:
+            yield opening, classifier
+
+
+def _pick_faster(first: _Opened, second: _Opened | None, refused: list[RefusedEngine]) -> _Opened:
+    """Close the first unless it is so much faster than the second that it is to serve."""
+    if second is None:
+        return first
+    (opening, classifier), (other, rival) = first, second
+    took_ms, other_ms = measure_ms((classifier.engine, rival.engine), classifier.side)
+    if is_worth_it(took_ms, other_ms):
+        rival.close()
+        return first
+    classifier.close()
+    names = (opening.candidate.precision, other.candidate.precision)
+    reason = f"{names[0]} took {took_ms:.2f} ms here and {names[1]} {other_ms:.2f} ms."
+    refused.append(opening.refuse(reason, reason))
+    return second
 
 
 def engine_source(bundle: Bundle) -> EngineSource:
@@ -314,4 +350,5 @@ def engine_source(bundle: Bundle) -> EngineSource:
         graph_file=bundle.folder / GRAPH_FILE,
         weights_file=None if manifest.imported else bundle.folder / WEIGHTS_FILE,
         features_output=manifest.heatmap.output if manifest.heatmap else "",
+        int8_graph_file=bundle.folder / INT8_GRAPH_FILE if manifest.int8 else None,
     )

@@ -12,7 +12,13 @@ from safetensors.numpy import load_file
 
 from topfive.bundles.manifest import GOLDEN_LOGITS_FILE, GoldenClass
 from topfive.bundles.store import Bundle
-from topfive.classify.agreement import Logits, Maps, find_disagreement, find_map_disagreement
+from topfive.classify.agreement import (
+    INT8,
+    Logits,
+    Maps,
+    find_disagreement,
+    find_map_disagreement,
+)
 from topfive.classify.heatmap import ClassWeights, open_class_weights
 from topfive.classify.topk import softmax
 from topfive.engines.contract import Engine, FeaturedLogits
@@ -23,13 +29,16 @@ from topfive.images.sniff import sniff
 
 Pixels = NDArray[np.uint8]
 
-# The names of the two tensors in GOLDEN_LOGITS_FILE, each of shape (inputs, classes).
+# The names of two tensors in GOLDEN_LOGITS_FILE, each of shape (inputs, classes).
 F32_TENSOR = "f32"
 BF16_TENSOR = "bf16"
 # And of two more where the bundle has heatmaps, (inputs, height, width): of the class that is best
 # by the logits in f32.
 F32_MAPS_TENSOR = "f32_maps"
 BF16_MAPS_TENSOR = "bf16_maps"
+# And of a bundle that was quantized, what its int8 graph gives where it is computed in f32.
+INT8_TENSOR = "int8"
+INT8_MAPS_TENSOR = "int8_maps"
 
 # A bundle of before logits were kept says only what the reference's best confidences are, rounded
 # to 6 digits. Softmax makes rounding large, so nothing but f32 can be told apart by them.
@@ -66,11 +75,15 @@ class Reference(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogitsReference:
-    """The reference's logits in f32 and in bf16, each of shape (inputs, classes)."""
+    """The reference's logits in f32 and in bf16, each of shape (inputs, classes).
+
+    `int8` are those of the int8 graph computed in f32; without such a graph, those in bf16.
+    """
 
     inputs: Pixels
     f32: Logits
     bf16: Logits
+    int8: Logits
 
     def ask(self, engine: Engine) -> GoldenAnswers:
         """Have an engine score the golden inputs."""
@@ -78,20 +91,22 @@ class LogitsReference:
 
     def find_disagreement(self, answers: GoldenAnswers, precision: str) -> str:
         """Say how logits differ by more than the rounding of `precision`, or nothing."""
-        return find_disagreement(answers.logits, self.f32, self.bf16, precision)
+        rounded = self.int8 if precision == INT8 else self.bf16
+        return find_disagreement(answers.logits, self.f32, rounded, precision)
 
 
 @dataclass(frozen=True, slots=True)
 class MapsReference:
     """The reference's logits, and its maps in f32 and bf16, each of shape (inputs, height, width).
 
-    They are of the class that is best by its logits in f32.
+    They are of the class that is best by its logits in f32. `int8` is as in LogitsReference.
     """
 
     logits: LogitsReference
     weights: ClassWeights
     f32: Maps
     bf16: Maps
+    int8: Maps
 
     @property
     def inputs(self) -> Pixels:
@@ -108,8 +123,9 @@ class MapsReference:
         maps = answers.maps
         if maps is None or maps.shape != self.f32.shape or not np.isfinite(maps).all():
             return "its heatmaps are of another size than the reference's, or no numbers."
+        rounded = self.int8 if precision == INT8 else self.bf16
         return self.logits.find_disagreement(answers, precision) or find_map_disagreement(
-            maps, self.f32, self.bf16, precision
+            maps, self.f32, rounded, precision
         )
 
 
@@ -155,16 +171,18 @@ def open_reference(bundle: Bundle, has_features: bool) -> Reference:
     if not golden.inputs:
         return TopFiveReference(picture[np.newaxis], golden.top_five)
     tensors = _read_tensors(bundle)
+    has_int8 = bundle.manifest.int8 is not None
+    names = (F32_TENSOR, BF16_TENSOR, INT8_TENSOR if has_int8 else BF16_TENSOR)
     logits = LogitsReference(
-        make_inputs(picture, golden.inputs),
-        *(_logits(bundle, tensors, name) for name in (F32_TENSOR, BF16_TENSOR)),
+        make_inputs(picture, golden.inputs), *(_logits(bundle, tensors, name) for name in names)
     )
     section = bundle.manifest.heatmap
     if section is None:
         return logits
     weights = open_class_weights(bundle, section)
-    f32, bf16 = (_maps(bundle, tensors, name) for name in (F32_MAPS_TENSOR, BF16_MAPS_TENSOR))
-    return MapsReference(logits, weights, f32, bf16) if has_features else logits
+    names = (F32_MAPS_TENSOR, BF16_MAPS_TENSOR, INT8_MAPS_TENSOR if has_int8 else BF16_MAPS_TENSOR)
+    maps = MapsReference(logits, weights, *(_maps(bundle, tensors, name) for name in names))
+    return maps if has_features else logits
 
 
 def best_classes(logits: Logits) -> list[int]:
@@ -265,7 +283,7 @@ def _logits(bundle: Bundle, tensors: dict[str, Logits], name: str) -> Logits:
     shape = (len(bundle.manifest.golden.inputs), bundle.manifest.classes)
     logits = tensors.get(name)
     if logits is None or logits.shape != shape:
-        raise BundleRefused(f"{path} does not hold two tensors of shape {shape}: f32 and bf16.")
+        raise BundleRefused(f"{path} does not hold a tensor {name} of shape {shape}.")
     if not np.isfinite(logits).all():
         raise BundleRefused(f"{path} holds values that are not numbers.")
     return logits

@@ -13,12 +13,13 @@ from topfive.machine.ports import find_holder, next_free_port, port_problem
 from topfive.machine.probe import Machine, probe_machine
 from topfive.machine.sizing import Sizing, plan_sizing
 from topfive.registry.desired import ModelOptions, desired_name
-from topfive.registry.loader import LoadOptions, load_present, locate_bundle
+from topfive.registry.loader import LoadOptions, load_present, locate_bundle, may_have_int8
 from topfive.settings import Settings
 from topfive.wiring import desired_model, further_models, routed_models
 
 _TELLING_FLAGS = (
-    "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm"
+    "avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd",
+    "bf16", "i8mm",
 )  # fmt: skip
 _MIB = 1024 * 1024
 
@@ -76,7 +77,8 @@ def _machine(machine: Machine) -> list[Finding]:
     return [
         Finding("topfive", __version__, ""),
         Finding("processor", machine.cpu_model, f"{os.cpu_count()} CPUs in the machine"),
-        Finding("instruction sets", " ".join(flags) or "none known", "bf16 needs native support"),
+        Finding("instruction sets", " ".join(flags) or "none known",
+                "bf16 and int8 need native support"),
         Finding("CPUs allowed", str(machine.affinity_cpus), "the affinity mask of this process"),
         Finding("CPU quota", quota, "the cgroup's limit"),
         Finding("memory", f"{machine.usable_memory_bytes // _MIB} MB",
@@ -107,7 +109,11 @@ def _choices(settings: Settings, machine: Machine, sizing: Sizing) -> list[Findi
 
 def _engine_choice(settings: Settings, machine: Machine) -> tuple[str, str]:
     try:
-        candidates = engine_candidates(settings.engine_options(1), machine.cpu_flags)
+        candidates = engine_candidates(
+            settings.engine_options(1),
+            machine.cpu_flags,
+            has_int8=may_have_int8(desired_model(settings)),
+        )
     except OperatorError as error:
         return "none", str(error)
     first = candidates[0]

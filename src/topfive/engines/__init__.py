@@ -3,10 +3,12 @@
 from topfive.engines.choice import (
     add_spare_graph,
     engine_candidates,
+    native_int8,
     open_engine,
     serving_source,
 )
 from topfive.engines.contract import (
+    SIMULATED_INT8,
     Engine,
     EngineCandidate,
     EngineOptions,
@@ -17,6 +19,7 @@ from topfive.engines.contract import (
 from topfive.engines.featured_graph import FeaturedGraph
 
 __all__ = [
+    "SIMULATED_INT8",
     "Engine",
     "EngineCandidate",
     "EngineOptions",
@@ -26,6 +29,7 @@ __all__ = [
     "RefusedEngine",
     "add_spare_graph",
     "engine_candidates",
+    "native_int8",
     "open_engine",
     "serving_source",
 ]

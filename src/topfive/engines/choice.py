@@ -10,23 +10,32 @@ from topfive.engines.spare_graph import SpareGraph
 from topfive.errors import EngineRefused
 
 _NATIVE_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+# Without one of these, int8 is no faster, and sums of two products overflow in 16 bits.
+_NATIVE_INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 _TORCH_PRECISIONS = ("auto", "f32", "bf16")
-_OPENVINO_PRECISIONS = ("auto", "f32", "bf16")
 _CUDA_DEVICE = Path("/dev/nvidiactl")
 
 
-def engine_candidates(options: EngineOptions, cpu_flags: frozenset[str]) -> list[EngineCandidate]:
+def native_int8(cpu_flags: frozenset[str]) -> list[str]:
+    """List the flags by which a CPU says that it computes in int8 by itself; empty if not."""
+    return sorted(cpu_flags & _NATIVE_INT8_FLAGS)
+
+
+def engine_candidates(
+    options: EngineOptions, cpu_flags: frozenset[str], *, has_int8: bool = False
+) -> list[EngineCandidate]:
     """List what to try, best first; the first that agrees with the reference serves.
 
-    Raises EngineRefused if the options ask for something that cannot exist.
+    `has_int8` tells whether the bundle has an int8 graph. Raises EngineRefused if the options ask
+    for something that cannot exist.
     """
     if options.engine == "torch":
         _require_torch()
         return [EngineCandidate("torch", _torch_precision(options), "asked for")]
     if options.engine == "auto" and options.precision in _TORCH_PRECISIONS and _may_have_cuda():
         cuda = EngineCandidate("torch", _torch_precision(options), "a CUDA device is there")
-        return [cuda, *_openvino_candidates(options, cpu_flags)]
-    return _openvino_candidates(options, cpu_flags)
+        return [cuda, *_openvino_candidates(options, cpu_flags, has_int8=has_int8)]
+    return _openvino_candidates(options, cpu_flags, has_int8=has_int8)
 
 
 def open_engine(source: EngineSource, candidate: EngineCandidate, slots: int) -> Engine:
@@ -67,16 +76,26 @@ def add_spare_graph(
 
 
 def _openvino_candidates(
-    options: EngineOptions, cpu_flags: frozenset[str]
+    options: EngineOptions, cpu_flags: frozenset[str], *, has_int8: bool
 ) -> list[EngineCandidate]:
-    native_bf16 = sorted(cpu_flags & _NATIVE_BF16_FLAGS)
-    if options.precision not in _OPENVINO_PRECISIONS:
+    if options.precision == "int8" and not has_int8:
         raise EngineRefused(
-            f"TOPFIVE_PRECISION={options.precision} cannot be served: no bundle has a graph for it "
-            f"yet. Set it to one of: {', '.join(_OPENVINO_PRECISIONS)}."
+            "TOPFIVE_PRECISION=int8 cannot be served: the bundle has no int8 graph. Make a version "
+            "that has one with `topfive quantize`, or set it to one of: auto, f32, bf16.",
+            public="its bundle has no int8 graph, and TOPFIVE_PRECISION asks for one.",
         )
     if options.precision != "auto":
         return [EngineCandidate("openvino", options.precision, "asked for")]
+    int8_flags = native_int8(cpu_flags) if has_int8 else []
+    floats = _float_candidates(cpu_flags)
+    if not int8_flags:
+        return floats
+    reason = f"the bundle has an int8 graph, and the CPU {', '.join(int8_flags)}"
+    return [EngineCandidate("openvino", "int8", reason, must_be_faster=True), *floats]
+
+
+def _float_candidates(cpu_flags: frozenset[str]) -> list[EngineCandidate]:
+    native_bf16 = sorted(cpu_flags & _NATIVE_BF16_FLAGS)
     plain = EngineCandidate("openvino", "f32", "the CPU has no native bf16")
     if not native_bf16:
         return [plain]

@@ -8,6 +8,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+# What an int8 graph gives where its steps of 8 bits are computed in f32, as any CPU can: nothing
+# serves so, but other computations of it are held against it.
+SIMULATED_INT8 = "int8, in f32"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSource:
@@ -17,6 +21,7 @@ class EngineSource:
     `weights_file` holds torch's weights; None where a model was imported as a graph alone.
     `features_output` names the graph's output of features; empty where it has none, or they are not
     wanted.
+    `int8_graph_file` is the same graph in int8, where there is one.
     """
 
     architecture: str
@@ -28,6 +33,7 @@ class EngineSource:
     graph_file: Path
     weights_file: Path | None
     features_output: str = ""
+    int8_graph_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +51,15 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineCandidate:
-    """One engine and precision worth trying, with the reason why."""
+    """One engine and precision worth trying, with the reason why.
+
+    What `must_be_faster` serves only where it was measured to be faster than the next that can.
+    """
 
     engine: str
     precision: str
     reason: str = field(compare=False)
+    must_be_faster: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

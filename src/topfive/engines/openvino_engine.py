@@ -1,16 +1,19 @@
 """OpenVINO on the CPU: the engine that serves by default."""
 
+from pathlib import Path
 from queue import LifoQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from topfive.engines.contract import EngineSource, FeaturedLogits
+from topfive.engines.contract import SIMULATED_INT8, EngineSource, FeaturedLogits
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.errors import EngineRefused
 
-_PRECISION_HINTS = {"f32": "f32", "bf16": "bf16"}
+# An int8 graph has no use for bf16: what it does not compute in int8 takes no time.
+_PRECISION_HINTS = {"f32": "f32", "bf16": "bf16", "int8": "f32", SIMULATED_INT8: "f32"}
+_OF_INT8_GRAPH = ("int8", SIMULATED_INT8)
 
 
 class _Slot:
@@ -79,31 +82,40 @@ def open_openvino_engine(source: EngineSource, precision: str, slots: int) -> Op
     It gives features where the source names their output, else logits alone.
     Raises EngineRefused if the precision is unknown here or the graph cannot be compiled.
     """
-    if precision not in _PRECISION_HINTS:
-        raise EngineRefused(
-            f"The openvino engine has no {precision} graph in this bundle. "
-            f"Set TOPFIVE_PRECISION to one of: auto, {', '.join(_PRECISION_HINTS)}."
-        )
+    graph_file = _graph_file(source, precision)
     try:
         core = ov.Core()
-        graph = core.read_model(source.graph_file)
+        graph = core.read_model(graph_file)
         if not source.features_output:
             _drop_features(graph)
         compiled = core.compile_model(graph, "CPU", _compile_options(precision, slots))
     except RuntimeError as error:
         raise EngineRefused(
-            f"OpenVINO cannot load {source.graph_file}: {error}",
+            f"OpenVINO cannot load {graph_file}: {error}",
             public="OpenVINO cannot load its graph, which is damaged or made for a newer version.",
         ) from error
     takes = tuple(compiled.input(0).shape)
     if takes != (1, source.side, source.side, 3):
         raise EngineRefused(
-            f"The graph {source.graph_file} takes {takes}, not pictures of side {source.side}."
+            f"The graph {graph_file} takes {takes}, not pictures of side {source.side}."
         )
     _check_features(compiled, source)
     # On a CPU without bf16 OpenVINO computes in f32, whatever it was asked for.
     computes_in = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    return OpenVinoEngine(compiled, computes_in, slots, source.features_output)
+    is_int8 = precision in _OF_INT8_GRAPH
+    return OpenVinoEngine(
+        compiled, precision if is_int8 else computes_in, slots, source.features_output
+    )
+
+
+def _graph_file(source: EngineSource, precision: str) -> Path:
+    graph_file = source.int8_graph_file if precision in _OF_INT8_GRAPH else source.graph_file
+    if graph_file is None or precision not in _PRECISION_HINTS:
+        raise EngineRefused(
+            f"The openvino engine has no {precision} graph in this bundle. "
+            "Set TOPFIVE_PRECISION to one of: auto, f32, bf16."
+        )
+    return graph_file
 
 
 def _drop_features(graph: Any) -> None:
@@ -123,7 +135,8 @@ def _check_features(compiled: Any, source: EngineSource) -> None:
 
 
 def _compile_options(precision: str, slots: int) -> dict[str, str]:
-    return {
+    simulation = {"LP_TRANSFORMS_MODE": "NO"} if precision == SIMULATED_INT8 else {}
+    return simulation | {
         "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
         "NUM_STREAMS": str(slots),
         "INFERENCE_NUM_THREADS": str(slots),

@@ -17,7 +17,7 @@ from topfive.bundles.official import (
 from topfive.bundles.recipe import RecipeOptions, change_recipe
 from topfive.bundles.source import check_weights, derive_name, given_source, hash_weights, is_url
 from topfive.bundles.store import read_manifest
-from topfive.bundles.versions import LATEST, split_reference
+from topfive.bundles.versions import INT8_SUFFIX, LATEST, split_reference
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import Mistake, SettingsError
 from topfive.input_recipe import InputRecipe
@@ -114,7 +114,10 @@ def resolve(options: ModelOptions) -> DesiredBundle:
     name = _name(options, is_official=official is not None and is_unchanged)
     source = official.url if official else given_source(options.weights)
     desired = DesiredBundle(name, options.model, source, recipe, labels_sha256, official)
-    return desired if desired.is_official else replace(desired, version=_own_version(options))
+    if desired.is_official:
+        is_named = options.is_plain and options.version != LATEST
+        return replace(desired, version=options.version if is_named else "")
+    return replace(desired, version=_own_version(options))
 
 
 def desired_name(options: ModelOptions) -> str:
@@ -146,12 +149,14 @@ def _official_of_version(options: ModelOptions) -> OfficialWeights:
     if options.version in ("", LATEST):
         return official_weights(options.model)
     versions = {one.version: one for one in OFFICIAL_WEIGHTS if one.architecture == options.model}
-    if options.version not in versions:
+    # What was quantized is official, too, and a version beside the one that it was made of.
+    version = options.version.removesuffix(INT8_SUFFIX)
+    if version not in versions:
         raise SettingsError(
             f"There is no version {options.version!r} of the official {options.model}. Known: "
             f"{', '.join(versions)}."
         )
-    return versions[options.version]
+    return versions[version]
 
 
 def _own_version(options: ModelOptions) -> str:

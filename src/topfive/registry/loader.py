@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Protocol
 
 from topfive.bundles.official import is_impostor
-from topfive.bundles.store import Bundle, demo_root, find_bundle, list_manifests, open_bundle
+from topfive.bundles.store import (
+    Bundle,
+    demo_root,
+    find_bundle,
+    list_manifests,
+    open_bundle,
+    read_manifest,
+)
 from topfive.bundles.versions import KnownBundle, pick_version
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.engines.architectures import ARCHITECTURES
@@ -15,6 +22,7 @@ from topfive.errors import (
     BundleRefused,
     EngineRefused,
     LabelsRefused,
+    Mistake,
     ModelTooLarge,
     OperatorError,
     SettingsError,
@@ -126,6 +134,17 @@ def find_impostors(models_dir: Path) -> list[Path]:
         for folder, manifest in list_manifests(models_dir)
         if is_impostor(manifest.name, manifest.source)
     ]
+
+
+def may_have_int8(options: ModelOptions) -> bool:
+    """Tell whether a model's bundle has an int8 graph, or comes from a store that may have such."""
+    try:
+        folder = locate_bundle(options)
+        if folder is None:
+            return options.may_be_stored
+        return read_manifest(folder).int8 is not None
+    except Mistake:
+        return False
 
 
 def require_located(options: ModelOptions) -> Path:

@@ -13,7 +13,7 @@ from topfive.engines import EngineOptions, engine_candidates
 from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import EngineRefused, Mistake
 from topfive.registry.desired import ModelOptions, named_model, resolve
-from topfive.registry.loader import locate_bundle, open_located
+from topfive.registry.loader import locate_bundle, may_have_int8, open_located
 
 
 def find_mistakes(
@@ -27,11 +27,12 @@ def find_mistakes(
 
     `others` are the models that are loaded beside.
     """
-    found = [*_problems(lambda: engine_candidates(engine, cpu_flags)), *_model_problems(options)]
+    found = [*_engine_problems(options, engine, cpu_flags), *_model_problems(options)]
     if fallback:
         found += _fallback_problems(fallback, options.models_dir)
     for other in others:
-        found += [f"TOPFIVE_MODELS: {problem}" for problem in _problems(partial(_open, other))]
+        problems = _problems(partial(_open, other)) or _engine_problems(other, engine, cpu_flags)
+        found += [f"TOPFIVE_MODELS: {problem}" for problem in problems]
     if engine.engine == "torch":
         for one in (options, *others):
             found += _problems(partial(_require_torch_weights, one))
@@ -43,6 +44,13 @@ def find_route_mistakes(routed: Sequence[ModelOptions]) -> list[str]:
     return [
         f"TOPFIVE_ROUTES: {one}" for other in routed for one in _problems(partial(_open, other))
     ]
+
+
+def _engine_problems(
+    options: ModelOptions, engine: EngineOptions, cpu_flags: frozenset[str]
+) -> list[str]:
+    has_int8 = engine.precision != "int8" or may_have_int8(options)
+    return _problems(lambda: engine_candidates(engine, cpu_flags, has_int8=has_int8))
 
 
 def _model_problems(options: ModelOptions) -> Iterator[str]:

@@ -129,8 +129,10 @@ class ModelSettings(SettingsGroup):
     )
     precision: Annotated[Literal["auto", "f32", "bf16", "int8"], Word] = Field(
         "auto",
-        description="How the engine computes. `auto` takes bf16 where the CPU has it and the "
-        "model agrees with its reference, else f32.",
+        description="How the engine computes: `f32`, `bf16`, or `int8`, of which a bundle must "
+        "have a graph (`topfive quantize`). `auto` takes int8 where the bundle has it, the CPU "
+        "computes in it (VNNI, AMX) and it was measured to be faster, else bf16 where the CPU has "
+        "it, else f32; each only where the model agrees with its reference.",
     )
 
     @field_validator("model_name")

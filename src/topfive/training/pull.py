@@ -96,7 +96,13 @@ def _version(desired: DesiredBundle, weights_sha256: str, labels: tuple[str, ...
 
 
 def _require_free(options: ModelOptions, desired: DesiredBundle) -> None:
-    """Do nothing if the version can be made; raises SettingsError if it was, of something else."""
+    """Do nothing if the version can be made here; raises SettingsError if not."""
+    official = desired.official
+    if official and desired.is_official and desired.version not in ("", official.version):
+        raise SettingsError(
+            f"{desired.name}@{desired.version} cannot be pulled. Make it with `topfive quantize "
+            f"{desired.name}@{official.version} --calibrate PHOTOS`."
+        )
     if desired.version and (options.models_dir / desired.name / desired.version).exists():
         raise SettingsError(
             f"There is a version {desired.version} of {desired.name} already, made of other "

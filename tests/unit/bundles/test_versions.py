@@ -10,6 +10,7 @@ from topfive.bundles.versions import (
     bundle_digest,
     parse_reference,
     pick_version,
+    quantized_version,
 )
 
 
@@ -74,6 +75,21 @@ def test_of_other_versions_the_newest_is_the_latest(known):
     bundles = [known("sha256-b", "2026-01-02"), known("sha256-c", "2026-01-01")]
     assert pick_version(bundles, None).ref.version == "sha256-b"
     assert pick_version([], None) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "taken", "made"),
+    [
+        ("1.2.0", [], "1.2.1"),
+        ("1.2.0", ["1.2.1", "1.2.2", "1.3.0"], "1.2.3"),
+        ("1", ["1"], "1.0.1"),
+        ("imagenet1k-v2", [], "imagenet1k-v2-int8"),
+        ("sha256-aaaaaaaaaaaa", ["sha256-aaaaaaaaaaaa-int8"], "sha256-aaaaaaaaaaaa-int8"),
+    ],
+)
+def test_what_is_quantized_is_the_next_patch(version, taken, made):
+    """The next one that is free; another kind of version says itself that it is in int8."""
+    assert quantized_version(version, taken) == made
 
 
 def test_another_recipe_is_another_digest(known):

@@ -64,6 +64,25 @@ def test_a_precision_that_nothing_can_do_is_refused_before_anything_is_loaded():
         engine_candidates(EngineOptions("openvino", "int8"), PLAIN)
 
 
+@pytest.mark.parametrize("flag", ["avx512_vnni", "avx_vnni", "amx_int8"])
+def test_native_int8_is_tried_first_where_the_bundle_has_it(flag):
+    """It serves only if it is faster than what comes next; without a graph it is not tried."""
+    flags = PLAIN | {flag, "avx512_bf16"}
+    found = engine_candidates(EngineOptions(), flags, has_int8=True)
+    assert [one.precision for one in found] == ["int8", "bf16", "f32"]
+    assert [one.must_be_faster for one in found] == [True, False, False]
+    assert flag in found[0].reason
+    assert _names(EngineOptions(), flags) == ["openvino bf16", "openvino f32"]
+
+
+def test_other_cpus_are_spared_int8():
+    """Without native int8 a bundle's int8 graph is not tried, unless it is asked for."""
+    found = engine_candidates(EngineOptions(), PLAIN, has_int8=True)
+    assert [one.precision for one in found] == ["f32"]
+    (only,) = engine_candidates(EngineOptions("auto", "int8"), PLAIN, has_int8=True)
+    assert (only.engine, only.precision, only.must_be_faster) == ("openvino", "int8", False)
+
+
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_precision_asked_for_is_the_only_one_tried(precision):
     """An operator's choice is not overruled by what the CPU has."""

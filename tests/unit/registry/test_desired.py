@@ -169,3 +169,16 @@ def test_a_reference_means_a_model_and_nothing_else(tmp_path):
     named = named_model("flowers@1.2", tmp_path)
     assert (named.model, named.version, named.is_plain) == ("flowers", "1.2", True)
     assert named_model("/srv/a@b/flowers", tmp_path).model == "/srv/a@b/flowers"
+
+
+def test_an_official_version_that_is_named_is_the_only_one_meant(tmp_path):
+    """Beside it may lie what was quantized of it, which is official too, and later."""
+    official = official_weights("mobilenet_v2")
+    plain = resolve(named_model(f"mobilenet_v2@{official.version}", tmp_path))
+    quantized = resolve(named_model(f"mobilenet_v2@{official.version}-int8", tmp_path))
+    for desired, version in ((plain, official.version), (quantized, f"{official.version}-int8")):
+        assert (desired.version, desired.official, desired.is_official) == (version, official, True)
+    for reference in ("mobilenet_v2", "mobilenet_v2@latest"):
+        assert resolve(named_model(reference, tmp_path)).version == ""
+    with pytest.raises(SettingsError, match="no version 'imagenet1k-v9-int8'"):
+        resolve(named_model("mobilenet_v2@imagenet1k-v9-int8", tmp_path))

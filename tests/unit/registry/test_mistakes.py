@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.bundle_copies import copy_bundle
+from tests.unit.bundle_copies import add_int8_graph, copy_bundle
 from topfive.bundles.recipe import RecipeOptions
 from topfive.engines import EngineOptions
 from topfive.registry.desired import ModelOptions, named_model
@@ -72,6 +72,28 @@ def test_a_damaged_bundle_is_told(plain, tiny_folder, tmp_path):
     assert "sha256 differs" in line
     (line,) = _find(plain, str(damaged))
     assert line.startswith("TOPFIVE_FALLBACK_MODEL=")
+
+
+def test_int8_without_such_a_graph_is_told(plain, tiny_folder, tmp_path):
+    """Each model that lacks one is told, and one that has one is not."""
+    options = EngineOptions("openvino", "int8")
+    quantized = copy_bundle(tiny_folder, tmp_path / "quantized")
+    add_int8_graph(quantized)
+    (line,) = _find(replace(plain, model=str(tiny_folder)), engine=options)
+    assert line.startswith("TOPFIVE_PRECISION=int8 cannot be served: the bundle has no int8 graph.")
+    (line,) = _find(plain, engine=options)
+    assert "topfive quantize" in line
+    meant = replace(plain, model=str(quantized))
+    assert _find(meant, engine=options) == []
+    others = [named_model(str(one), plain.models_dir) for one in (quantized, tiny_folder)]
+    (line,) = find_mistakes(meant, "digits", options, frozenset(), others)
+    assert line.startswith("TOPFIVE_MODELS: TOPFIVE_PRECISION=int8 cannot be served")
+
+
+def test_what_a_store_may_have_in_int8_is_waited_for(plain):
+    """Whether the bundle has an int8 graph is seen when it is there."""
+    stored = replace(plain, store="https://example.org/models")
+    assert _find(stored, engine=EngineOptions("openvino", "int8")) == []
 
 
 def test_further_models_are_looked_at_too(plain, tiny_folder, tmp_path):

@@ -231,3 +231,10 @@ def test_a_version_of_ones_own_is_made_and_never_changed(pulled, tmp_path):
     for wrong in ("../1", "Neu", "sha256:000000000000"):
         with pytest.raises(SettingsError, match="cannot be the version"):
             pull_bundle(replace(mine, version=wrong))
+
+
+def test_what_is_quantized_is_not_pulled(tmp_path):
+    """It says how that version is made, and downloads nothing."""
+    options = ModelOptions("mobilenet_v2", "", None, tmp_path, version="imagenet1k-v2-int8")
+    with pytest.raises(SettingsError, match="topfive quantize mobilenet_v2@imagenet1k-v2 --cal"):
+        pull_bundle(options)
