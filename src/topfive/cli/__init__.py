@@ -10,6 +10,7 @@ from topfive.cli.doctor import doctor
 from topfive.cli.importing import import_command
 from topfive.cli.models import models
 from topfive.cli.pull import pull
+from topfive.cli.quantize import quantize
 from topfive.cli.reload import reload
 from topfive.cli.serve import serve
 from topfive.cli.train import train
@@ -31,7 +32,17 @@ def commands() -> None:
     """
 
 
-for command in (serve, reload, models, pull, import_command, train, classify, doctor):
+for command in (
+    serve,
+    reload,
+    models,
+    pull,
+    import_command,
+    train,
+    quantize,
+    classify,
+    doctor,
+):
     commands.add_command(command)
 
 

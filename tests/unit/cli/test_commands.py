@@ -33,7 +33,9 @@ def run(monkeypatch, tmp_path, tiny_folder):
     logging.getLogger().setLevel(level)
 
 
-@pytest.mark.parametrize("command", ["serve", "reload", "models", "pull", "classify", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["serve", "reload", "models", "pull", "quantize", "classify", "doctor"]
+)
 def test_every_command_explains_itself_with_examples(run, command):
     """Help names what the command does and shows how it is called."""
     assert command in run("--help").output
