@@ -21,9 +21,16 @@ from topfive.classify.classifier import engine_source, load_classifier
 from topfive.classify.golden import open_reference
 from topfive.cli import commands
 from topfive.datasets.reading import read_dataset
-from topfive.engines import SIMULATED_INT8, EngineCandidate, EngineOptions, open_engine
+from topfive.engines import (
+    SIMULATED_INT8,
+    EngineCandidate,
+    EngineOptions,
+    native_int8,
+    open_engine,
+)
 from topfive.errors import BundleMissing, DatasetRefused, Mistake, QuantizationRefused
 from topfive.images.limits import ImageLimits
+from topfive.machine.probe import probe_machine
 from topfive.training.quantization import quantization
 from topfive.training.quantization.quantization import QuantizationPlan, quantize_bundle
 
@@ -244,3 +251,16 @@ def test_nobody_is_told_of_it(made):
     """NNCF brings OpenVINO's telemetry with it, which stays out."""
     assert made.folder.is_dir()
     assert sys.modules["openvino_telemetry"] is None
+
+
+@pytest.mark.weights
+def test_trained_weights_keep_their_answers(real_bundle, real_photos, tmp_path):
+    """MobileNetV2 answers as before for most photos, and its int8 is right where it is native."""
+    dataset = read_dataset(real_photos / "labels.csv", real_bundle.labels)
+    plan = QuantizationPlan(real_bundle, "int8", dataset, tmp_path, most_drop=5)
+    made = quantize_bundle(plan, NO_FLAGS)
+    assert made.manifest.int8.measured["int8"]["same_answer_as_f32"] > 0.85
+    flags = probe_machine().cpu_flags
+    if native_int8(flags):
+        bundle = open_bundle(made.folder)
+        load_classifier(bundle, EngineOptions("openvino", "int8"), ImageLimits(), flags).close()
