@@ -170,7 +170,7 @@ class MalformedRequest(Failure):
 
 
 class HeatmapUnavailable(Failure):
-    """The model has no heatmaps: its bundle is older than they are, or imported, or they are wrong."""
+    """The model has no heatmaps: its network or bundle allows none, or they are wrong."""
 
     status, code, title = 400, "heatmap_unavailable", "This model has no heatmap."
 
