@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from topfive.engines.torchvision_models import ARCHITECTURES, import_torchvision
+from topfive.engines.architectures import ARCHITECTURES
+from topfive.engines.torchvision_models import import_torchvision
 
 SEED = 1
 

@@ -42,7 +42,8 @@ What serves:
   --ref REF          the tag or whole commit to run
   --image IMAGE      an image built elsewhere, with its tag or digest, that can be pulled without
                      a password; without it the machine builds one from the source
-  --model MODEL      the model built into that image: mobilenet_v2 (default) or resnet50
+  --model MODEL      the model built into that image: mobilenet_v2 (default), resnet50, or another
+                     that docs/architectures.md lists
   --domain DOMAIN    the public name; without it there is no HTTPS
   --api-keys LIST    SHA-256 digests of the keys that callers must send, separated by commas;
                      to make one: printf %s "$KEY" | sha256sum
@@ -122,7 +123,9 @@ check_service_options() {
   check_form --ref "$REF" '^[A-Za-z0-9][A-Za-z0-9._/-]*$' 'name a tag or a whole commit'
   check_form_if_set --image "$IMAGE" '^[a-z0-9][A-Za-z0-9._/:-]*(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$' \
     'give its name with a tag or digest, such as ghcr.io/you/topfive:0.1.0'
-  check_form --model "$MODEL" '^(mobilenet_v2|resnet50)$' 'mobilenet_v2 or resnet50'
+  check_form --model "$MODEL" '^[a-z][a-z0-9_]*$' 'one that docs/architectures.md lists'
+  grep -q "^| .$MODEL. |" "$DEPLOY/../docs/architectures.md" \
+    || refuse "--model is \"$MODEL\": one that docs/architectures.md lists."
   check_form_if_set --domain "$DOMAIN" '^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$' \
     'give a name in small letters, such as pictures.example.org, without https://'
   check_form_if_set --api-keys "$API_KEYS" '^[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?(,[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?)*$' \

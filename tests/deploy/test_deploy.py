@@ -124,7 +124,8 @@ def test_wrong_arguments_are_refused(
         (["--api-keys", "my-own-key"], "and not the keys"),
         (["--rate-limit", "fast"], "such as 100/minute"),
         (["--disk-gb", "8"], "20 or more"),
-        (["--model", "vgg"], "mobilenet_v2 or resnet50"),
+        (["--model", "vgg"], "one that docs/architectures.md lists"),
+        (["--model", "VGG-16"], "one that docs/architectures.md lists"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(cloud: Cloud, wrong: list[str], words: str) -> None:

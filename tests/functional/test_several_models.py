@@ -178,7 +178,7 @@ def test_models_that_cannot_be_loaded_stop_the_start(models: Path) -> None:
     )
     assert "There is no version '3' of flowers" in told
     assert "1.10.0" in told
-    assert "There is no model 'flower'. Known: mobilenet_v2, resnet50, digits, flowers" in told
+    assert "There is no model 'flower'. Did you mean flowers? Known: digits, flowers; " in told
     assert "TOPFIVE_MODELS: There is no version 'sha256:000000000000' of flowers" in told
     told = refused_start(models.parent, model="mobilenet_v2@9", fallback_model="flowers@8")
     assert "no version '9' of the official mobilenet_v2. Known: imagenet1k-v1, " in told

@@ -59,7 +59,7 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path, taken_port: int) -> No
     message = refused_start(
         tmp_path,
         port=str(taken_port),
-        model="resnet18",
+        model="resnet-18",
         precision="int8",
         fallback_model="digit",
         modle="resnet50",
@@ -67,7 +67,8 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path, taken_port: int) -> No
     assert message.startswith("Error: topfive cannot start:\n")
     assert "TOPFIVE_MODLE is not a setting" in message
     assert f"Port {taken_port} is in use" in message
-    assert "There is no model 'resnet18'. Known: mobilenet_v2, resnet50, digits" in message
+    assert "There is no model 'resnet-18'. Did you mean resnet18 or" in message
+    assert "Known: digits; torchvision's classifiers, such as mobilenet_v2" in message
     assert "TOPFIVE_PRECISION=int8" in message
     assert "auto, f32, bf16" in message
     assert "TOPFIVE_FALLBACK_MODEL=digit:" in message
@@ -154,9 +155,9 @@ def test_wrong_values_of_the_recipe_are_told_in_plain_words(tmp_path: Path) -> N
 
 def test_classify_stops_at_the_same_mistakes(tmp_path: Path) -> None:
     """Without a server too, a wrong model is told with those there are."""
-    done = run_topfive(tmp_path, "classify", "a.jpg", model="resnet18", fallback_model="digits")
+    done = run_topfive(tmp_path, "classify", "a.jpg", model="yolo", fallback_model="digits")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "Known: mobilenet_v2, resnet50, digits" in done.stderr
+    assert "There is no model 'yolo'. Known: digits; torchvision's classifiers" in done.stderr
 
 
 def test_plain_gunicorn_stops_at_the_same_mistakes(tmp_path: Path) -> None:
@@ -170,12 +171,12 @@ def test_plain_gunicorn_stops_at_the_same_mistakes(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn", "-c", str(conf), "topfive.api:create_app()"],
         cwd=tmp_path,
-        env=server_environment({"TOPFIVE_MODEL": "resnet18"}),
+        env=server_environment({"TOPFIVE_MODEL": "yolo"}),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: TOPFIVE_MODEL=resnet18: There is no model 'resnet18'.")
+    assert done.stderr.startswith("Error: TOPFIVE_MODEL=yolo: There is no model 'yolo'.")
     assert "Traceback" not in done.stderr

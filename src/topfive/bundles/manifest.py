@@ -148,7 +148,7 @@ class Manifest(_Part):
     name: Name
     version: Name
     architecture: str
-    architecture_options: dict[str, float] = {}
+    architecture_options: dict[str, int | float] = {}
     classes: int = Field(ge=1, le=MAX_CLASSES)
     input: InputRecipe
     source: str

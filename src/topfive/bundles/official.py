@@ -1,20 +1,22 @@
 """torchvision's official weights, known here without torch: where they lie, and their recipe.
 
-A model has an official name only if its weights, labels and recipe are the official ones.
+A model has an official name only if its weights, labels and recipe are the official ones. All is
+read from official_weights.json, which docs/list_architectures.py writes as torchvision has it.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
 
 from topfive.input_recipe import InputRecipe
 
 IMAGENET_CLASSES = 1000
 # Of labels.txt with the names that torchvision gives to ImageNet's classes.
 IMAGENET_LABELS_SHA256 = "ee4fa67b1dd46919ef87529b70e25bdd1ec9ebd350de3ad426e6640eb70320a1"
-
-_ADDRESS = "https://download.pytorch.org/models/"
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_V1 = InputRecipe(resize=256, crop=224, mean=_MEAN, std=_STD)
-_V2 = InputRecipe(resize=232, crop=224, mean=_MEAN, std=_STD)
+OFFICIAL_FILE = Path(__file__).with_name("official_weights.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +30,24 @@ class OfficialWeights:
 
     @property
     def sha256_prefix(self) -> str:
-        """The first 8 digits of the file's sha256: torchvision ends the file's name with them."""
+        """The first digits of the file's sha256: torchvision ends the file's name with them."""
         return self.url.rpartition("-")[2].removesuffix(".pth")
 
 
+def _read_weights(architectures: Mapping[str, Any]) -> Iterator[OfficialWeights]:
+    for architecture, known in architectures.items():
+        for one in known["weights"]:
+            recipe = InputRecipe.model_validate(one["input"])
+            yield OfficialWeights(architecture, one["version"], one["url"], recipe)
+
+
+_ARCHITECTURES: Mapping[str, Any] = from_json(OFFICIAL_FILE.read_bytes())
+
 # The last of an architecture is the one that is served.
-OFFICIAL_WEIGHTS = (
-    OfficialWeights("mobilenet_v2", "imagenet1k-v1", f"{_ADDRESS}mobilenet_v2-b0353104.pth", _V1),
-    OfficialWeights("mobilenet_v2", "imagenet1k-v2", f"{_ADDRESS}mobilenet_v2-7ebf99e0.pth", _V2),
-    OfficialWeights("resnet50", "imagenet1k-v1", f"{_ADDRESS}resnet50-0676ba61.pth", _V1),
-    OfficialWeights("resnet50", "imagenet1k-v2", f"{_ADDRESS}resnet50-11ad3fa6.pth", _V2),
-)
-OFFICIAL_ARCHITECTURES = tuple(dict.fromkeys(one.architecture for one in OFFICIAL_WEIGHTS))
+OFFICIAL_WEIGHTS = tuple(_read_weights(_ARCHITECTURES))
+OFFICIAL_ARCHITECTURES = tuple(_ARCHITECTURES)
+# By architecture: a digest of its tensors' names and shapes, as `training.recognition` makes it.
+OFFICIAL_SHAPES = {name: str(known["shapes"]) for name, known in _ARCHITECTURES.items()}
 # No model of one's own may have one of these; `digits` is shipped inside.
 OFFICIAL_NAMES = (*OFFICIAL_ARCHITECTURES, "digits")
 

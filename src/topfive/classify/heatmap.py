@@ -1,6 +1,6 @@
 """Where in a picture its best class was seen: class activation maps, brought back to the picture.
 
-Both architectures end in the mean of their features over all places, and one linear layer. So a
+Many architectures end in the mean of their features over all places, and one linear layer. There a
 class's logit is the mean over all places of the features weighted by that layer's row for it, and
 the weighted features say how much each place has added. Source: Zhou et al., "Learning Deep
 Features for Discriminative Localization" (2016). Where a network ends like this, it is what
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from topfive.bundles.manifest import GRAPH_WEIGHTS_FILE, HeatmapSection
+from topfive.bundles.manifest import GRAPH_WEIGHTS_FILE, LAYOUT, HeatmapSection
 from topfive.bundles.store import Bundle
 from topfive.errors import BundleRefused, HeatmapUnavailable
 from topfive.images.decode import Decoded
@@ -56,6 +56,10 @@ UNSOUND_HEATMAPS = (
 _IMPORTED = (
     "This model was imported as a graph, which says nothing of the features that heatmaps are made "
     "from. Leave `explain` out."
+)
+_NO_FEATURES = (
+    "This model has no heatmaps: its architecture, {}, does not end in the mean of its features "
+    "and one linear layer. Leave `explain` out."
 )
 
 
@@ -123,10 +127,14 @@ def open_class_weights(bundle: Bundle, section: HeatmapSection) -> ClassWeights:
 
 def open_class_maps(bundle: Bundle) -> ClassMaps:
     """Open what a bundle has for heatmaps; raises BundleRefused where it is damaged."""
-    section = bundle.manifest.heatmap
-    if section:
-        return open_class_weights(bundle, section)
-    return NoClassMaps(_IMPORTED if bundle.manifest.imported else _MADE_BEFORE)
+    manifest = bundle.manifest
+    if manifest.heatmap is not None:
+        return open_class_weights(bundle, manifest.heatmap)
+    if manifest.imported:
+        return NoClassMaps(_IMPORTED)
+    if manifest.layout < LAYOUT:
+        return NoClassMaps(_MADE_BEFORE)
+    return NoClassMaps(_NO_FEATURES.format(manifest.architecture))
 
 
 def draw_heatmap(

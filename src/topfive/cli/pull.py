@@ -50,29 +50,33 @@ class Channels(click.ParamType[tuple[float, float, float]]):
 @click.option("--version", help="The version that is made, such as 1.2.0; of an official model, "
               "torchvision's. [default: named after the content; the newest]")  # fmt: skip
 @click.option("--resize", type=click.IntRange(1, 4096),
-              help="Pixels to which the shorter side is resized. [default: 232]")  # fmt: skip
+              help="Pixels to which the shorter side is resized. "
+              "[default: torchvision's]")  # fmt: skip
 @click.option("--crop", type=click.IntRange(1, 4096),
-              help="Side of the square that is cut from the middle. [default: 224]")  # fmt: skip
+              help="Side of the square that is cut from the middle. "
+              "[default: torchvision's]")  # fmt: skip
 @click.option(
-    "--mean", type=Channels(parse_mean), help="For channels of 0 to 1. [default: ImageNet's]"
+    "--mean", type=Channels(parse_mean), help="For channels of 0 to 1. [default: torchvision's]"
 )
-@click.option("--std", type=Channels(parse_std), help="The same. [default: ImageNet's]")
+@click.option("--std", type=Channels(parse_std), help="The same. [default: torchvision's]")
 @click.option("--interpolation", type=click.Choice(["nearest", "bilinear", "bicubic"]),
-              help="How pictures are resized. [default: bilinear]")  # fmt: skip
+              help="How pictures are resized. [default: torchvision's]")  # fmt: skip
 @click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
               help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
 @click.option("--report", is_flag=True, hidden=True, help="Tell of an error in JSON, for `serve`.")
 def pull(model: str, *, report: bool, **given: Any) -> None:
-    """Make the bundle of a model: MODEL is mobilenet_v2 or resnet50, or NAME@VERSION.
+    """Make the bundle of a model: MODEL is one of torchvision's classifiers, or NAME@VERSION.
 
     With weights, labels or a recipe of your own it becomes a model of your own, with a name of its
     own. Prints the bundle's folder; what is in it goes to standard error. A bundle that is there
     already is left as it is; one of an earlier release, which has no heatmaps, is made again of its
-    own weights. The recipe's options have the defaults TOPFIVE_INPUT_*.
+    own weights. The recipe's options have the defaults TOPFIVE_INPUT_*, and where those are empty
+    torchvision's for MODEL. docs/architectures.md lists all classifiers.
 
     \b
     Examples:
       topfive pull mobilenet_v2
+      topfive pull efficientnet_b0
       topfive pull resnet50 --weights resnet50.pth
       topfive pull mobilenet_v2 --weights birds.safetensors --labels birds.txt --name birds
       topfive pull mobilenet_v2 --weights birds2.safetensors --name birds --version 2.0.0

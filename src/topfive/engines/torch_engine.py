@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from topfive.engines.contract import EngineSource, FeaturedLogits
-from topfive.engines.torchvision_models import build_module, give_features
+from topfive.engines.pooling import give_features
+from topfive.engines.torchvision_models import build_module, load_weights
 from topfive.errors import EngineRefused
 
 
@@ -28,9 +29,7 @@ class TorchEngine:
         self.precision = precision
         self._module = module.eval().to(device)
         # Of the same weights, and run only where features are asked for.
-        self._featured = (
-            give_features(self._module, source.architecture) if source.features_output else None
-        )
+        self._featured = give_features(self._module) if source.features_output else None
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(source.mean, device=device).reshape(shape) * 255
         self._std = torch.tensor(source.std, device=device).reshape(shape) * 255
@@ -82,7 +81,7 @@ def open_torch_engine(source: EngineSource, precision: str) -> TorchEngine:
     torch.set_num_threads(1)
     module = build_module(source.architecture, source.architecture_options, source.classes)
     try:
-        module.load_state_dict(load_file(source.weights_file))
+        load_weights(module, load_file(source.weights_file))
     except FileNotFoundError as error:
         raise EngineRefused(
             f"torch needs {source.weights_file}, which is not there. Pull the bundle again."

@@ -1,4 +1,4 @@
-"""torchvision's architectures by name, with no weights in them."""
+"""torchvision's classifiers by name, with no weights in them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,11 +7,9 @@ from typing import Any
 
 import torch
 
-from topfive.engines.architectures import ARCHITECTURES
+from topfive.engines.architectures import ARCHITECTURES, KNOWN_ARCHITECTURES, fixed_options
 from topfive.errors import EngineRefused
 
-# By architecture: the layer whose features are pooled, and the linear layer that scores them.
-_HEADS = {"mobilenet_v2": ("features", "classifier.1"), "resnet50": ("layer4", "fc")}
 _MISSING_OPERATORS = ("nms", "qnms")
 _OPERATOR_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
@@ -39,61 +37,56 @@ def import_torchvision() -> ModuleType:
 def build_module(architecture: str, options: Mapping[str, float], classes: int) -> torch.nn.Module:
     """Make one of ARCHITECTURES with untrained weights and `classes` outputs.
 
-    Raises EngineRefused if the architecture is not known.
+    Raises EngineRefused if the architecture is not known, or cannot be built with these options.
     """
     if architecture not in ARCHITECTURES:
         raise EngineRefused(
-            f"The architecture {architecture!r} is not known. Known: {', '.join(ARCHITECTURES)}."
+            f"The architecture {architecture!r} is not known. Known: {KNOWN_ARCHITECTURES}."
         )
     constructor: Any = getattr(import_torchvision().models, architecture)
-    module: torch.nn.Module = constructor(weights=None, num_classes=classes, **options)
+    given = fixed_options(architecture) | dict(options)
+    try:
+        module: torch.nn.Module = constructor(weights=None, num_classes=classes, **given)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise EngineRefused(f"{architecture} cannot be built with {given}: {error}.") from error
     return module
 
 
-def give_features(module: torch.nn.Module, architecture: str) -> torch.nn.Module:
-    """Make of a module one that gives logits and the features that they are pooled from.
+def load_weights(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Copy named tensors into a module; raises RuntimeError if they do not fit.
 
-    Both have the same weights. It gives (N, classes) and (N, channels, height, width).
+    What is read from a file has lost which form of the module it is of; it is that of now.
     """
-    import_torchvision()
-    from torchvision.models.feature_extraction import (  # noqa: PLC0415 - torchvision may be patched
-        create_feature_extractor,
-    )
-
-    features, linear = _HEADS[architecture]
-    extract = create_feature_extractor(module, {linear: "logits", features: "features"})
-    return _Pair(extract).train(module.training)
-
-
-def linear_weights(module: torch.nn.Module, architecture: str) -> torch.Tensor:
-    """Give the weights by which features become logits, (classes, channels)."""
-    return module.get_parameter(f"{_HEADS[architecture][1]}.weight").detach()
+    state_dict = module.state_dict()
+    versions = state_dict._metadata  # type: ignore[attr-defined]
+    state_dict.clear()
+    state_dict.update(tensors)
+    state_dict._metadata = versions  # type: ignore[attr-defined]
+    module.load_state_dict(state_dict)
 
 
 def last_linear_layer(module: torch.nn.Module) -> tuple[str, torch.nn.Linear]:
     """Find the linear layer that gives the logits, and its name within the module.
 
-    torchvision's classifiers register it last. Raises EngineRefused where there is none, as in
-    SqueezeNet.
+    Raises EngineRefused where there is none, as in SqueezeNet.
     """
-    linear = [
+    name, layer = scoring_layer(module)
+    if not isinstance(layer, torch.nn.Linear):
+        raise EngineRefused(f"{type(module).__name__} has no linear layer at its end.")
+    return name, layer
+
+
+def scoring_layer(module: torch.nn.Module) -> tuple[str, torch.nn.Linear | torch.nn.Conv2d]:
+    """Find the layer that gives a score for each class, and its name within the module.
+
+    torchvision's classifiers register it last. It is linear; SqueezeNet's is a convolution.
+    """
+    layers = [
         (name, layer)
         for name, layer in module.named_modules()
-        if isinstance(layer, torch.nn.Linear)
+        if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d))
     ]
-    if not linear:
-        raise EngineRefused(f"{type(module).__name__} has no linear layer at its end.")
-    return linear[-1]
-
-
-class _Pair(torch.nn.Module):
-    def __init__(self, extract: torch.nn.Module) -> None:
-        super().__init__()
-        self._extract = extract
-
-    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        found = self._extract(pictures)
-        return found["logits"], found["features"]
+    return layers[-1]
 
 
 @cache

@@ -18,7 +18,7 @@ from topfive.bundles.recipe import RecipeOptions, change_recipe
 from topfive.bundles.source import check_weights, derive_name, given_source, hash_weights, is_url
 from topfive.bundles.store import read_manifest
 from topfive.bundles.versions import INT8_SUFFIX, LATEST, split_reference
-from topfive.engines.architectures import ARCHITECTURES
+from topfive.engines.architectures import ARCHITECTURES, architecture_options
 from topfive.errors import Mistake, SettingsError
 from topfive.input_recipe import InputRecipe
 
@@ -109,6 +109,7 @@ def resolve(options: ModelOptions) -> DesiredBundle:
     official = _official(options)
     base = official or official_weights(options.model)
     recipe = change_recipe(base.input, options.recipe)
+    architecture_options(options.model, recipe.crop)
     labels_sha256 = _hash_labels(options.labels_file, official)
     is_unchanged = recipe == base.input and labels_sha256 == IMAGENET_LABELS_SHA256
     name = _name(options, is_official=official is not None and is_unchanged)

@@ -15,7 +15,7 @@ from topfive.bundles.store import (
 )
 from topfive.bundles.versions import KnownBundle, pick_version
 from topfive.classify.classifier import Classifier, load_classifier
-from topfive.engines.architectures import ARCHITECTURES
+from topfive.engines.architectures import ARCHITECTURES, KNOWN_ARCHITECTURES, did_you_mean
 from topfive.engines.contract import EngineOptions
 from topfive.errors import (
     BundleMissing,
@@ -54,11 +54,16 @@ class BundleProvider(Protocol):
         """
 
 
-def known_models(models_dir: Path) -> list[str]:
-    """List the names that a model can be asked for by."""
+def _unknown(name: str, models_dir: Path) -> str:
+    """Say that there is no such model, and what there is: the nearest names, and what was made."""
     roots = (demo_root(), models_dir)
-    made = {manifest.name for root in roots for _, manifest in list_manifests(root)}
-    return [*ARCHITECTURES, *sorted(made - set(ARCHITECTURES))]
+    made = sorted({one.name for root in roots for _, one in list_manifests(root)})
+    parts = (
+        f"There is no model {name!r}.",
+        did_you_mean(name, {*made, *ARCHITECTURES}),
+        f"Known: {', '.join(made)}; {KNOWN_ARCHITECTURES}; or the path of a bundle's directory.",
+    )
+    return " ".join(filter(None, parts))
 
 
 def locate_bundle(options: ModelOptions) -> Path | None:
@@ -106,10 +111,7 @@ def _require(found: KnownBundle | None, options: ModelOptions) -> Path | None:
             f"There is no version {options.version!r} of {options.model} in {options.models_dir}. "
             f"Known: {', '.join(versions)}."
         )
-    raise SettingsError(
-        f"There is no model {options.model!r}. Known: "
-        f"{', '.join(known_models(options.models_dir))}; or the path of a bundle's directory."
-    )
+    raise SettingsError(_unknown(options.model, options.models_dir))
 
 
 def open_located(folder: Path) -> Bundle:

@@ -10,7 +10,7 @@ from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import check_weights
 from topfive.bundles.store import read_manifest
 from topfive.engines import EngineOptions, engine_candidates
-from topfive.engines.architectures import ARCHITECTURES
+from topfive.engines.architectures import ARCHITECTURES, KNOWN_ARCHITECTURES
 from topfive.errors import EngineRefused, Mistake
 from topfive.registry.desired import ModelOptions, named_model, resolve
 from topfive.registry.loader import locate_bundle, may_have_int8, open_located
@@ -60,7 +60,7 @@ def _model_problems(options: ModelOptions) -> Iterator[str]:
         if not options.is_plain:
             yield (
                 f"{_first_setting(options)} does not go with TOPFIVE_MODEL={options.model}: "
-                f"weights, labels, a name and a recipe are for {' or '.join(ARCHITECTURES)}."
+                f"weights, labels, a name and a recipe are for {KNOWN_ARCHITECTURES}."
             )
         return
     found = list(_part_problems(options)) or list(_problems(lambda: _open(options)))

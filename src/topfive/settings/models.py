@@ -29,9 +29,10 @@ class ModelSettings(SettingsGroup):
     model: str = Field(
         "mobilenet_v2",
         min_length=1,
-        description="The model to serve: `mobilenet_v2`, `resnet50`, `digits` (shipped inside, "
-        "knows the ten digits), the name of a model of your own that `topfive pull` has made, or "
-        "the path of a bundle directory. `NAME@VERSION` means one version, which may also be "
+        description="The model to serve: any of torchvision's classifiers, such as `mobilenet_v2`, "
+        "`resnet50` or `efficientnet_b0` (docs/architectures.md lists them), `digits` (shipped "
+        "inside, knows the ten digits), the name of a model of your own, or the path of a bundle "
+        "directory. `NAME@VERSION` means one version, which may also be "
         "`sha256:` and digits of a bundle's digest. Where WEIGHTS is set: the architecture they "
         "are of, and what version that makes.",
     )
@@ -68,29 +69,29 @@ class ModelSettings(SettingsGroup):
         ge=1,
         le=4096,
         description="The length in pixels to which a picture's shorter side is resized, where "
-        "WEIGHTS were trained with another than torchvision's for MODEL (232).",
+        "WEIGHTS were trained with another than torchvision's for MODEL (`mobilenet_v2`: 232).",
     )
     input_crop: OptionalInt = Field(
         None,
         ge=1,
         le=4096,
         description="The side in pixels of the square that is then cut from the middle. Empty: "
-        "torchvision's for MODEL (224).",
+        "torchvision's for MODEL (`mobilenet_v2`: 224).",
     )
     input_mean: OptionalMean = Field(
         None,
         description="The mean that is taken off each RGB channel of 0 to 1, as in `0.5,0.5,0.5`. "
-        "Empty: ImageNet's (`0.485,0.456,0.406`).",
+        "Empty: torchvision's for MODEL (mostly `0.485,0.456,0.406`).",
     )
     input_std: OptionalStd = Field(
         None,
         description="The standard deviation by which each channel is then divided. Empty: "
-        "ImageNet's (`0.229,0.224,0.225`).",
+        "torchvision's for MODEL (mostly `0.229,0.224,0.225`).",
     )
     input_interpolation: Annotated[
         Literal["nearest", "bilinear", "bicubic"] | None, BeforeValidator(empty_is_none), Word
     ] = Field(None, description="How pictures are resized: `nearest`, `bilinear` or `bicubic`. "
-              "Empty: `bilinear`.")  # fmt: skip
+              "Empty: torchvision's for MODEL (mostly `bilinear`).")  # fmt: skip
     models_dir: Path = Field(
         Path("models"), description="The directory in which bundles are made and looked for."
     )

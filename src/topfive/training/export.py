@@ -1,5 +1,6 @@
 """Turns a state dict into a bundle: graph, weights, labels, golden input, hashes."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,8 +28,9 @@ from topfive.bundles.manifest import (
 )
 from topfive.bundles.store import hash_file, read_manifest
 from topfive.engines.contract import EngineSource
+from topfive.engines.pooling import find_pooled_features, give_features
 from topfive.engines.quiet_openvino import openvino as ov
-from topfive.engines.torchvision_models import build_module, give_features, linear_weights
+from topfive.engines.torchvision_models import build_module, last_linear_layer, load_weights
 from topfive.errors import WeightsRefused
 from topfive.input_recipe import InputRecipe
 from topfive.training.checkpoints import StateDict
@@ -99,7 +101,7 @@ def write_bundle(
 def _load_module(plan: BundlePlan, state_dict: StateDict) -> torch.nn.Module:
     module = build_module(plan.architecture, plan.architecture_options, len(plan.labels))
     try:
-        module.load_state_dict(state_dict)
+        load_weights(module, state_dict)
     except RuntimeError as error:
         first_lines = "; ".join(line.strip()[:120] for line in str(error).splitlines()[1:2])
         raise WeightsRefused(
@@ -121,9 +123,10 @@ def _write_files(
     stored = convert_to_half(state_dict) if plan.is_half else state_dict
     contiguous = {name: tensor.contiguous() for name, tensor in stored.items()}
     save_file(contiguous, folder / WEIGHTS_FILE)
-    _write_graph(plan, module, folder)
-    heatmap = _locate_class_weights(plan, module, folder)
-    golden = write_reference(module, _engine_source(plan, folder), plan.labels, folder)
+    features_output = _write_graph(plan, module, folder)
+    heatmap = _locate_class_weights(plan, module, folder) if features_output else None
+    source = _engine_source(plan, folder, features_output)
+    golden = write_reference(module, source, plan.labels, folder)
     _write_manifest(_manifest(plan, golden, heatmap, folder), folder)
 
 
@@ -143,26 +146,45 @@ def _write_manifest(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
 
 
-def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> None:
+def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> str:
     """Save OpenVINO IR that takes uint8 NHWC pixels and normalises them inside.
 
-    It gives logits, and then features: NHWC, which OpenVINO need not bring into another order.
+    It gives logits, and then features, where the architecture has any: NHWC, which OpenVINO need
+    not bring into another order. Returns the name of that output; empty where there is none.
     """
-    side = plan.input.crop
-    example = torch.zeros(1, 3, side, side)
-    featured = give_features(module, plan.architecture)
-    with torch.inference_mode():
-        graph: Any = ov.convert_model(featured, example_input=example, input=[1, 3, side, side])
-    graph.output(1).set_names({_FEATURES_OUTPUT})
+    has_features = bool(find_pooled_features(module))
+    graph = _convert(plan, give_features(module) if has_features else module)
     steps = ov.preprocess.PrePostProcessor(graph)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     steps.input().model().set_layout(ov.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(ov.Type.f32).mean(
         [255 * value for value in plan.input.mean]
     ).scale([255 * value for value in plan.input.std])
-    steps.output(1).model().set_layout(ov.Layout("NCHW"))
-    steps.output(1).tensor().set_layout(ov.Layout("NHWC"))
+    if has_features:
+        graph.output(1).set_names({_FEATURES_OUTPUT})
+        steps.output(1).model().set_layout(ov.Layout("NCHW"))
+        steps.output(1).tensor().set_layout(ov.Layout("NHWC"))
     ov.save_model(steps.build(), folder / GRAPH_FILE, compress_to_fp16=plan.is_half)
+    return _FEATURES_OUTPUT if has_features else ""
+
+
+def _convert(plan: BundlePlan, module: torch.nn.Module) -> Any:
+    side = plan.input.crop
+    example = torch.zeros(1, 3, side, side)
+    with torch.inference_mode():
+        try:
+            module(example)
+        except RuntimeError as error:
+            raise WeightsRefused(
+                f"{plan.architecture} cannot be run on pictures of {side} x {side} pixels: "
+                f"{str(error).splitlines()[0][:120]}"
+            ) from error
+        with warnings.catch_warnings():
+            # OpenVINO traces as it always has; and whether a picture has the right size need not be
+            # part of a trace.
+            warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            return ov.convert_model(module, example_input=example, input=[1, 3, side, side])
 
 
 def _locate_class_weights(
@@ -172,7 +194,7 @@ def _locate_class_weights(
 
     Raises WeightsRefused if they are not in it as they are.
     """
-    weights = linear_weights(module, plan.architecture)
+    weights = last_linear_layer(module)[1].weight.detach()
     stored = (weights.half() if plan.is_half else weights).numpy()
     # Were the same bytes in it twice, either place would do.
     offset_bytes = (folder / GRAPH_WEIGHTS_FILE).read_bytes().find(stored.tobytes())
@@ -191,7 +213,7 @@ def _locate_class_weights(
 
 
 def _manifest(
-    plan: BundlePlan, golden: GoldenSection, heatmap: HeatmapSection, folder: Path
+    plan: BundlePlan, golden: GoldenSection, heatmap: HeatmapSection | None, folder: Path
 ) -> Manifest:
     others = sorted(path for path in folder.iterdir() if path.is_file())
     return Manifest(
@@ -213,7 +235,7 @@ def _manifest(
     )
 
 
-def _engine_source(plan: BundlePlan, folder: Path) -> EngineSource:
+def _engine_source(plan: BundlePlan, folder: Path, features_output: str) -> EngineSource:
     return EngineSource(
         architecture=plan.architecture,
         architecture_options=plan.architecture_options,
@@ -223,5 +245,5 @@ def _engine_source(plan: BundlePlan, folder: Path) -> EngineSource:
         std=plan.input.std,
         graph_file=folder / GRAPH_FILE,
         weights_file=folder / WEIGHTS_FILE,
-        features_output=_FEATURES_OUTPUT,
+        features_output=features_output,
     )

@@ -12,7 +12,7 @@ from topfive.bundles.manifest import LAYOUT
 from topfive.bundles.official import IMAGENET_CLASSES, OfficialWeights, official_weights
 from topfive.bundles.source import content_version, hash_weights, is_url, shown
 from topfive.bundles.store import find_bundle, read_manifest
-from topfive.engines.architectures import require_known
+from topfive.engines.architectures import architecture_options, require_known
 from topfive.engines.torchvision_models import import_torchvision
 from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused
 from topfive.registry.desired import DesiredBundle, ModelOptions, resolve
@@ -58,12 +58,15 @@ def _pull(options: ModelOptions, desired: DesiredBundle) -> Path:
     with TemporaryDirectory(dir=options.models_dir, prefix=".fetching-") as folder:
         file = _obtain_file(options, desired, Path(folder))
         weights_sha256 = hash_weights(file)
-        state_dict, classes = fit_architecture(load_state_dict(file), desired.architecture)
+        state_dict, classes = fit_architecture(
+            load_state_dict(file), desired.architecture, desired.input.crop
+        )
     labels = _labels(options.labels_file, desired, classes)
     plan = BundlePlan(
         name=desired.name,
         version=_version(desired, weights_sha256, labels),
         architecture=desired.architecture,
+        architecture_options=architecture_options(desired.architecture, desired.input.crop),
         input=desired.input,
         labels=labels,
         source=desired.source,

@@ -1,12 +1,23 @@
 """Which architecture a state dict looks like, by its tensors' names and shapes."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 
+from topfive.bundles.official import OFFICIAL_SHAPES
+
+StateDict = dict[str, torch.Tensor]
 Tensors = Mapping[str, torch.Tensor]
 
+# What a model of other classes, or for pictures of another size, has otherwise.
+_VARYING = (
+    "fc.", "classifier.", "head.", "heads.", "aux1.", "aux2.", "AuxLogits.",
+    "encoder.pos_embedding",
+)  # fmt: skip
+_COUNTER = "num_batches_tracked"
+_DIGITS = 12
 _RESNETS: dict[tuple[str, tuple[int, ...]], str] = {
     ("basic", (2, 2, 2, 2)): "ResNet-18",
     ("basic", (3, 4, 6, 3)): "ResNet-34",
@@ -21,7 +32,6 @@ _DENSENETS = {
     1920: "DenseNet-201",
 }
 _VITS = {384: "ViT-S", 768: "ViT-B", 1024: "ViT-L", 1280: "ViT-H"}
-_SERVED = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet-50"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +42,30 @@ class _Mark:
     name: Callable[[Tensors], str]
 
 
-def readable_name(architecture: str) -> str:
-    """Write a served architecture's name as people do."""
-    return _SERVED[architecture]
+def shapes_digest(tensors: Tensors) -> str:
+    """Compute a digest of tensors' names and shapes, whatever their classes: 12 hex digits."""
+    lines = sorted(
+        f"{name} {tuple(tensor.shape)}\n"
+        for name, tensor in tensors.items()
+        if not name.startswith(_VARYING) and not name.endswith(_COUNTER)
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:_DIGITS]
+
+
+def recognise(tensors: Tensors) -> str | None:
+    """Tell which of torchvision's architectures tensors are of, if any; by what it calls it."""
+    digest = shapes_digest(tensors)
+    return next((name for name, one in OFFICIAL_SHAPES.items() if one == digest), None)
+
+
+def told(name: object, most_characters: int = 60) -> str:
+    """Shorten a name for a message; what could steer a terminal is left out."""
+    return "".join(one for one in str(name)[:most_characters] if one.isprintable())
+
+
+def told_shape(tensor: torch.Tensor) -> str:
+    """Write a tensor's shape for a message."""
+    return " x ".join(map(str, tensor.shape)) or "of one number"
 
 
 def look_alike(tensors: Tensors) -> str | None:
@@ -108,6 +139,9 @@ _MARKS = (
     _Mark(("inception3a.branch1.conv.weight",), _called("GoogLeNet")),
     _Mark(("stage2.0.branch1.0.weight",), _called("ShuffleNetV2")),
     _Mark(("trunk_output.block1.block1-0.f.a.0.weight",), _called("RegNet")),
+    _Mark(("layers.0.weight", "layers.8.0.layers.0.weight"), _called("MNASNet")),
+    _Mark(("stem.0.0.weight", "blocks.0.layers.0.layers.MBconv.layers.conv_a.0.weight"),
+          _called("MaxViT")),
     _Mark(("stem.0.weight", "stages.0.blocks.0.gamma"), _called("timm ConvNeXt")),
     _Mark(("conv_stem.weight", "blocks.0.0.conv_dw.weight"), _called("timm EfficientNet")),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -12,6 +13,7 @@ from topfive.bundles.manifest import (
     GOLDEN_LOGITS_FILE,
     GoldenSection,
 )
+from topfive.classify.agreement import Logits
 from topfive.classify.golden import (
     BF16_MAPS_TENSOR,
     BF16_TENSOR,
@@ -27,9 +29,11 @@ from topfive.classify.golden import (
 from topfive.classify.heatmap import ClassWeights
 from topfive.engines.contract import EngineSource, FeaturedLogits
 from topfive.engines.torch_engine import TorchEngine
-from topfive.engines.torchvision_models import linear_weights
+from topfive.engines.torchvision_models import last_linear_layer
 from topfive.errors import WeightsRefused
 from topfive.training.golden import describe_golden
+
+Tensors = dict[str, NDArray[np.float32]]
 
 
 def write_reference(
@@ -42,27 +46,46 @@ def write_reference(
     """
     with Image.open(folder / GOLDEN_FILE) as picture:
         inputs = make_inputs(np.asarray(picture.convert("RGB")), INPUTS)
-    f32, bf16 = (_featured(module, source, inputs, precision) for precision in ("f32", "bf16"))
-    rows = linear_weights(module, source.architecture).numpy()
+    ask = _ask_with_maps if source.features_output else _ask
+    tensors = ask(module, source, inputs)
+    save_file(tensors, folder / GOLDEN_LOGITS_FILE)
+    return describe_golden(tensors[F32_TENSOR][0], labels)
+
+
+def _ask(module: torch.nn.Module, source: EngineSource, inputs: Pixels) -> Tensors:
+    engines = {one: TorchEngine(module, source, "cpu", one) for one in (F32_TENSOR, BF16_TENSOR)}
+    return {
+        precision: _finite(np.stack([engine.infer(one[np.newaxis]) for one in inputs]), precision)
+        for precision, engine in engines.items()
+    }
+
+
+def _ask_with_maps(module: torch.nn.Module, source: EngineSource, inputs: Pixels) -> Tensors:
+    f32, bf16 = (_featured(module, source, inputs, one) for one in (F32_TENSOR, BF16_TENSOR))
+    rows = last_linear_layer(module)[1].weight.detach().numpy()
     best_ids = best_classes(np.stack([one.logits for one in f32]))
     exact, rounded = (weigh_features(one, ClassWeights(rows), best_ids) for one in (f32, bf16))
-    tensors = {
+    return {
         F32_TENSOR: exact.logits,
         BF16_TENSOR: rounded.logits,
         F32_MAPS_TENSOR: exact.maps,
         BF16_MAPS_TENSOR: rounded.maps,
     }
-    save_file(tensors, folder / GOLDEN_LOGITS_FILE)
-    return describe_golden(exact.logits[0], labels)
 
 
 def _featured(
     module: torch.nn.Module, source: EngineSource, inputs: Pixels, precision: str
 ) -> list[FeaturedLogits]:
     featured = ask_for_features(TorchEngine(module, source, "cpu", precision), inputs)
-    if not all(np.isfinite(one.logits).all() for one in featured):
+    for one in featured:
+        _finite(one.logits, precision)
+    return featured
+
+
+def _finite(logits: Logits, precision: str) -> Logits:
+    if not np.isfinite(logits).all():
         raise WeightsRefused(
             f"The weights give values that are not numbers in {precision}: they are damaged, or of "
             "a training that failed."
         )
-    return featured
+    return logits

@@ -4,17 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from topfive.bundles import official
-from topfive.bundles.labels import hash_labels
 from topfive.bundles.official import (
-    IMAGENET_LABELS_SHA256,
-    OFFICIAL_ARCHITECTURES,
     OFFICIAL_WEIGHTS,
     official_weights,
     recognise_official,
 )
 from topfive.bundles.recipe import RecipeOptions
-from topfive.engines.architectures import ARCHITECTURES
 from topfive.errors import LabelsRefused, SettingsError
 from topfive.registry.desired import ModelOptions, desired_name, named_model, resolve
 
@@ -39,32 +34,6 @@ def official_file(weights, monkeypatch):
         lambda _: official_weights("mobilenet_v2").sha256_prefix + 56 * "0",
     )
     return weights
-
-
-def test_what_is_known_of_official_weights_is_what_torchvision_says():
-    """Addresses, recipes and labels are known without torch, and are torchvision's."""
-    from topfive.engines.torchvision_models import import_torchvision
-
-    models = import_torchvision().models
-    assert ARCHITECTURES == OFFICIAL_ARCHITECTURES
-    known = {(one.architecture, one.version): one for one in OFFICIAL_WEIGHTS}
-    for architecture in ARCHITECTURES:
-        weights = models.get_model_weights(architecture)
-        assert official_weights(architecture).url == weights.DEFAULT.url
-        for one in weights:
-            mine = known.pop((architecture, one.name.lower().replace("_", "-")))
-            preset = one.transforms()
-            assert mine.url == one.url
-            assert (mine.input.resize, mine.input.crop) == (
-                preset.resize_size[0],
-                preset.crop_size[0],
-            )
-            assert mine.input.interpolation == preset.interpolation.value
-            assert mine.input.mean == tuple(preset.mean)
-            assert mine.input.std == tuple(preset.std)
-            assert hash_labels(tuple(one.meta["categories"])) == IMAGENET_LABELS_SHA256
-            assert len(one.meta["categories"]) == official.IMAGENET_CLASSES
-    assert not known
 
 
 def test_without_anything_given_the_official_model_is_meant(tmp_path):
@@ -144,6 +113,26 @@ def test_a_crop_larger_than_the_picture_is_refused(tmp_path, recipe):
     """The message names both settings."""
     with pytest.raises(SettingsError, match="TOPFIVE_INPUT_RESIZE and TOPFIVE_INPUT_CROP"):
         resolve(_options(tmp_path, **recipe))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "crop", "words"),
+    [("vit_b_16", 230, "a crop of 230 is no multiple of 16"), ("maxvit_t", 192, "224 x 224")],
+)
+def test_a_crop_that_the_architecture_cannot_take_is_refused(tmp_path, architecture, crop, words):
+    """It is seen at the start, without torch."""
+    with pytest.raises(SettingsError, match=words):
+        resolve(_options(tmp_path, architecture, crop=crop, resize=256))
+
+
+def test_official_models_of_other_architectures_have_recipes_of_their_own(tmp_path):
+    """Sizes and interpolation are torchvision's for the weights that are meant."""
+    desired = resolve(_options(tmp_path, "efficientnet_b3"))
+    assert desired.is_official
+    assert (desired.input.resize, desired.input.crop) == (320, 300)
+    assert desired.input.interpolation == "bicubic"
+    large = resolve(replace(_options(tmp_path, "vit_b_16"), version="imagenet1k-swag-e2e-v1"))
+    assert (large.input.crop, resolve(_options(tmp_path, "vit_b_16")).input.crop) == (384, 224)
 
 
 def test_older_official_weights_are_had_by_their_version(tmp_path):

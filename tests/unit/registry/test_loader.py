@@ -77,8 +77,8 @@ def test_a_bundle_on_disk_takes_no_shipped_ones_name(tiny_folder, tmp_path, monk
 def test_an_unknown_model_is_told_with_those_there_are(tmp_path, tiny_folder):
     """Waiting would not help: the names that would do are told."""
     copy_bundle(tiny_folder, tmp_path / "tiny" / "1")
-    with pytest.raises(SettingsError, match=r"'resnet18'.*mobilenet_v2, resnet50, digits, tiny"):
-        locate_bundle(_options(tmp_path, "resnet18"))
+    with pytest.raises(SettingsError, match=r"'tinny'. Did you mean tiny\?.* digits, tiny; torch"):
+        locate_bundle(_options(tmp_path, "tinny"))
 
 
 @pytest.fixture

@@ -53,9 +53,9 @@ def weights():
         return build_module("mobilenet_v2", {}, 3).state_dict()
 
 
-def _refusal(tensors, architecture="mobilenet_v2") -> str:
+def _refusal(tensors, architecture="mobilenet_v2", side=224) -> str:
     with pytest.raises(WeightsRefused) as refusal:
-        fit_architecture(tensors, architecture)
+        fit_architecture(tensors, architecture, side)
     assert len(str(refusal.value)) <= 300
     return str(refusal.value)
 
@@ -147,32 +147,46 @@ def test_names_alone_are_no_model(architecture, number):
 @pytest.mark.parametrize("architecture", sorted(NEAR))
 @pytest.mark.filterwarnings("ignore")
 def test_another_architecture_is_named(architecture):
-    """Whoever brings other weights reads what they are, and what is served."""
+    """Whoever brings other weights reads what they are, and the setting that goes with them."""
     message = _refusal(_shapes_of(architecture))
     assert message == (
-        f"These look like {NEAR[architecture]} weights. topfive serves mobilenet_v2 and resnet50."
+        f"These look like {NEAR[architecture]} weights, and are not of mobilenet_v2. "
+        f"Set TOPFIVE_MODEL={architecture}."
     )
 
 
-def test_the_other_served_architecture_is_named_with_its_setting(weights):
-    """Where only the model's name is wrong, the right one is told."""
+def test_the_number_of_classes_does_not_matter_for_that(weights):
+    """Where only the model's name is wrong, the right one is told for weights of one's own too."""
     message = _refusal(weights, "resnet50")
     assert "look like MobileNetV2 weights, and are not of resnet50" in message
     assert message.endswith("Set TOPFIVE_MODEL=mobilenet_v2.")
-    assert _refusal(_shapes_of("resnet50")).endswith("Set TOPFIVE_MODEL=resnet50.")
+
+
+def test_a_relative_that_torchvision_does_not_have_is_named(weights):
+    """What was expected is told, and what came."""
+    narrow = build_module("mobilenet_v2", {"width_mult": 0.5}, 3).state_dict()
+    assert _refusal(narrow, "resnet50") == (
+        "These look like MobileNetV2 weights, and are not of resnet50, nor of any other model as "
+        "torchvision has it. resnet50 has conv1.weight (64 x 3 x 7 x 7) first, these have "
+        "features.0.0.weight (16 x 3 x 3 x 3)."
+    )
 
 
 def test_what_nobody_knows_is_told_as_such():
-    """Unknown tensors are not listed; the models that are served are."""
+    """Unknown tensors are not listed; the first that was expected is."""
     many = {f"transformer.layers.{number}.weight": torch.ones(1) for number in range(500)}
-    assert "nor of any other model that is known here" in _refusal(many)
+    message = _refusal(many)
+    assert "nor of any other model that is known here" in message
+    assert "mobilenet_v2 has features.0.0.weight (32 x 3 x 3 x 3) first" in message
+    assert message.endswith("these have transformer.layers.0.weight (1).")
+    assert "these have none" in _refusal({"aux1.fc2.weight": torch.ones(1)})
 
 
 def test_weights_that_fit_are_taken_as_they_are(weights):
     """The number of classes is read off the classifier; older files lack counters."""
     older = {name: one for name, one in weights.items() if "num_batches" not in name}
     for tensors in (weights, older):
-        fitted, classes = fit_architecture(tensors, "mobilenet_v2")
+        fitted, classes = fit_architecture(tensors, "mobilenet_v2", 224)
         assert classes == 3
         build_module("mobilenet_v2", {}, 3).load_state_dict(fitted)
 
@@ -185,7 +199,7 @@ def test_the_only_linear_layer_may_lie_anywhere_in_the_head(weights, layer, with
     moved[f"{layer}.weight"] = weights["classifier.1.weight"]
     if with_bias:
         moved[f"{layer}.bias"] = weights["classifier.1.bias"]
-    fitted, classes = fit_architecture(moved, "mobilenet_v2")
+    fitted, classes = fit_architecture(moved, "mobilenet_v2", 224)
     assert classes == 3
     assert torch.equal(fitted["classifier.1.weight"], weights["classifier.1.weight"])
     assert fitted["classifier.1.bias"].shape == (3,)
