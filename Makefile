@@ -20,7 +20,7 @@ TORCH_OPTIONS := --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fault-test training-test browser-test soak compare fuzz container-test screenshots digits lock docs clean
+.PHONY: help setup run test check fault-test training-test browser-test soak compare fuzz container-test screenshots architectures digits lock docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ setup: $(VENV)/.developing ## Set up for development
 
 docs: $(VENV)/.developing ## Write the generated documents again
 	$(BIN)/python docs/generate.py
+
+architectures: $(VENV)/.developing ## Write again what torchvision says of its classifiers
+	$(BIN)/python docs/list_architectures.py
 
 digits: $(VENV)/.developing ## Train the embedded digits model again
 	$(BIN)/python -m topfive.training.demo

@@ -127,6 +127,7 @@ def test_info_describes_the_model(server: LiveServer) -> None:
         "engine": str,
         "precision": str,
         "device": str,
+        "heatmap": bool,
         "refused_engines": list,
         "metrics": dict,
     }

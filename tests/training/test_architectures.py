@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.functional.start import run_topfive
+from tests.live_server import run_server
+from tests.pictures import jpeg
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.store import open_bundle
 from topfive.classify.classifier import Classifier, engine_source, load_classifier
@@ -129,3 +132,24 @@ def test_sizes_that_an_architecture_cannot_take_are_refused(tmp_path):
     with pytest.raises(WeightsRefused, match="inception_v3 cannot be run on pictures of 32 x 32"):
         pull_bundle(options)
     assert [one.name for one in (tmp_path / "models" / "own").iterdir()] == []
+
+
+def test_a_classifier_without_heatmaps_is_served_and_says_so(tmp_path):
+    """Pulled by name and served by the real server; who asks for a heatmap reads why not."""
+    torch.save(_lively("mobilenet_v3_small"), tmp_path / "own.pth")
+    (tmp_path / "labels.txt").write_text("robin\nwren\nowl\n", "utf-8")
+    done = run_topfive(
+        tmp_path, "pull", "mobilenet_v3_small", "--weights", "own.pth", "--labels", "labels.txt",
+        "--name", "birds", "--crop", str(SIDE),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "(mobilenet_v3_small)" in done.stderr
+    with run_server(tmp_path, model="birds") as server:
+        model = server.get("/info").json["model"]
+        assert (model["architecture"], model["heatmap"]) == ("mobilenet_v3_small", False)
+        assert model["input"]["resize"] == 256
+        names = {one["class_name"] for one in server.upload(jpeg()).json["predictions"]}
+        assert names == {"robin", "wren", "owl"}
+        refused = server.upload(jpeg(), query="explain=heatmap")
+        assert (refused.status, refused.json["code"]) == (400, "heatmap_unavailable")
+        assert "its architecture, mobilenet_v3_small, does not end" in refused.json["detail"]

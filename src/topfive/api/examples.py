@@ -40,6 +40,7 @@ _INFO = {
         "engine": "openvino",
         "precision": "f32",
         "device": "cpu",
+        "heatmap": True,
         "refused_engines": [],
         "metrics": {},
     },

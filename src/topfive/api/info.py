@@ -52,6 +52,7 @@ def _model_info(classifier: Classifier) -> ModelInfoOut:
         engine=classifier.engine.name,
         precision=classifier.engine.precision,
         device=classifier.engine.device,
+        heatmap=classifier.has_heatmaps,
         refused_engines=[
             RefusedEngineOut(engine=one.engine, precision=one.precision, reason=one.reason)
             for one in classifier.refused

@@ -157,6 +157,7 @@ class ModelInfoOut(Shape):
     engine: str
     precision: str
     device: str
+    heatmap: bool = Field(description="Whether `explain=heatmap` can be asked for.")
     refused_engines: list[RefusedEngineOut]
     metrics: dict[str, float]
 

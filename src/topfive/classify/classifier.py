@@ -157,6 +157,11 @@ class Classifier:
         """
         return _probabilities(self.engine.infer(pixels))
 
+    @property
+    def has_heatmaps(self) -> bool:
+        """Whether this can say where it saw a class."""
+        return self._class_maps.are_there
+
     def require_heatmap(self) -> None:
         """Do nothing if this can say where it saw a class; raises HeatmapUnavailable."""
         self._class_maps.require()

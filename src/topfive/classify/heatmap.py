@@ -38,6 +38,11 @@ _DTYPES: dict[str, np.dtype[np.floating]] = {"f32": np.dtype("<f4"), "f16": np.d
 class ClassMaps(Protocol):
     """How a classifier sees where a class was."""
 
+    @property
+    def are_there(self) -> bool:
+        """Whether heatmaps can be made."""
+        ...
+
     def require(self) -> None:
         """Do nothing if heatmaps can be made; raises HeatmapUnavailable."""
 
@@ -66,6 +71,8 @@ _NO_FEATURES = (
 class NoClassMaps:
     """Stands in where there are no heatmaps; `why` is public."""
 
+    are_there = False
+
     def __init__(self, why: str) -> None:
         self._why = why
 
@@ -81,6 +88,8 @@ class NoClassMaps:
 
 class ClassWeights:
     """The weights by which each class sums up features: a row (channels,) for each class."""
+
+    are_there = True
 
     def __init__(self, rows: NDArray[np.floating]) -> None:
         self._rows = rows

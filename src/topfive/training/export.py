@@ -182,8 +182,7 @@ def _convert(plan: BundlePlan, module: torch.nn.Module) -> Any:
         with warnings.catch_warnings():
             # OpenVINO traces as it always has; and whether a picture has the right size need not be
             # part of a trace.
-            warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.filterwarnings("ignore", r".*(torch\.jit|cause the trace to be incorrect)")
             return ov.convert_model(module, example_input=example, input=[1, 3, side, side])
 
 

@@ -65,12 +65,13 @@ def _ask_with_maps(module: torch.nn.Module, source: EngineSource, inputs: Pixels
     rows = last_linear_layer(module)[1].weight.detach().numpy()
     best_ids = best_classes(np.stack([one.logits for one in f32]))
     exact, rounded = (weigh_features(one, ClassWeights(rows), best_ids) for one in (f32, bf16))
-    return {
+    tensors = {
         F32_TENSOR: exact.logits,
         BF16_TENSOR: rounded.logits,
         F32_MAPS_TENSOR: exact.maps,
         BF16_MAPS_TENSOR: rounded.maps,
     }
+    return {name: one for name, one in tensors.items() if one is not None}
 
 
 def _featured(

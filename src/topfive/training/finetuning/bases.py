@@ -14,7 +14,11 @@ from topfive.bundles.store import Bundle, open_bundle
 from topfive.bundles.versions import split_reference
 from topfive.datasets.dataset import Part
 from topfive.datasets.split import parse_split
-from topfive.engines.architectures import ARCHITECTURES
+from topfive.engines.architectures import (
+    ARCHITECTURES,
+    KNOWN_ARCHITECTURES,
+    architecture_options,
+)
 from topfive.errors import SettingsError, WeightsRefused
 from topfive.input_recipe import InputRecipe
 from topfive.registry.desired import named_model, resolve
@@ -55,17 +59,21 @@ def open_base(reference: str, models_dir: Path, recipe: TrainingRecipe, weights:
     name, version = split_reference(reference)
     if name not in ARCHITECTURES:
         _refuse_for_bundles(reference, recipe, weights)
-        return base_of_bundle(open_bundle(require_located(named_model(reference, models_dir))))
+        base = base_of_bundle(open_bundle(require_located(named_model(reference, models_dir))))
+        return _of_its_side(base, recipe)
     if not recipe.pretrained:
         _refuse_weights(weights, version)
-        options = recipe.architecture_options
-        return Base(f"{name}, untrained", name, options, official_weights(name).input)
+        official = official_weights(name)
+        side = recipe.input.change(official.input).crop
+        options = architecture_options(name, side) | recipe.architecture_options
+        return Base(f"{name}, untrained", name, options, official.input)
     if recipe.architecture_options:
         raise SettingsError(
             "architecture_options change the network, and pretrained weights do not fit it then. "
             "Set pretrained = false in the recipe, or leave them out."
         )
-    return _own(name, weights) if weights else _official(reference, models_dir)
+    base = _own(name, weights) if weights else _official(reference, models_dir)
+    return _of_its_side(base, recipe)
 
 
 def base_of_bundle(bundle: Bundle) -> Base:
@@ -93,16 +101,30 @@ def base_of_bundle(bundle: Bundle) -> Base:
     )
 
 
+def _of_its_side(base: Base, recipe: TrainingRecipe) -> Base:
+    """Give a base back whose weights are for pictures of the size that the recipe says.
+
+    Most are for any; a ViT's are for one. Raises SettingsError.
+    """
+    side = recipe.input.change(base.input).crop
+    if not architecture_options(base.architecture, side).items() <= base.options.items():
+        raise SettingsError(
+            f"The weights of {base.title} are for pictures of {base.input.crop} pixels, and the "
+            f"recipe's crop is {side}. Leave it out."
+        )
+    return base
+
+
 def _refuse_for_bundles(reference: str, recipe: TrainingRecipe, weights: str) -> None:
     if weights:
         raise SettingsError(
-            f"--weights go with an architecture ({', '.join(ARCHITECTURES)}), and --base "
-            f"{reference} is a bundle, which has weights of its own."
+            f"--weights go with one of {KNOWN_ARCHITECTURES}, and --base {reference} is a bundle, "
+            "which has weights of its own."
         )
     if not recipe.pretrained or recipe.architecture_options:
         raise SettingsError(
             f"--base {reference} is a bundle, and the recipe begins with an untrained network. "
-            f"Name an architecture: {', '.join(ARCHITECTURES)}."
+            f"Name one of {KNOWN_ARCHITECTURES}."
         )
 
 
@@ -119,10 +141,11 @@ def _own(architecture: str, weights: str) -> Base:
     with TemporaryDirectory(prefix="topfive-fetching-") as folder:
         file = fetch_weights(weights, Path(folder)) if is_url(weights) else Path(weights)
         sha256 = hash_weights(file)
-        state_dict, _ = fit_architecture(load_state_dict(file), architecture)
+        recipe = official_weights(architecture).input
+        state_dict, _ = fit_architecture(load_state_dict(file), architecture, recipe.crop)
     return Base(
-        f"{architecture}, {source}", architecture, {}, official_weights(architecture).input,
-        _as_floats(state_dict), sha256,
+        f"{architecture}, {source}", architecture, architecture_options(architecture, recipe.crop),
+        recipe, _as_floats(state_dict), sha256,
     )  # fmt: skip
 
 
@@ -136,7 +159,8 @@ def _official(reference: str, models_dir: Path) -> Base:
     else:
         state_dict = _fetch(official)
     return Base(
-        f"{official.architecture} {official.version}", official.architecture, {}, official.input,
+        f"{official.architecture} {official.version}", official.architecture,
+        architecture_options(official.architecture, official.input.crop), official.input,
         _as_floats(state_dict), official.sha256_prefix,
     )  # fmt: skip
 
@@ -144,7 +168,8 @@ def _official(reference: str, models_dir: Path) -> Base:
 def _fetch(official: OfficialWeights) -> StateDict:
     with TemporaryDirectory(prefix="topfive-fetching-") as folder:
         file = fetch_weights(official.url, Path(folder), official.sha256_prefix)
-        return fit_architecture(load_state_dict(file), official.architecture)[0]
+        tensors = load_state_dict(file)
+    return fit_architecture(tensors, official.architecture, official.input.crop)[0]
 
 
 def _former(bundle: Bundle) -> Mapping[str, Part]:

@@ -62,7 +62,8 @@ def train_head(
 ) -> Score:
     """Train the last layer, and leave it as it was when the validation was best; returns how."""
     _, layer = last_linear_layer(network)
-    head = torch.nn.Linear(layer.in_features, layer.out_features, device=compute.device)
+    has_bias = layer.bias is not None
+    head = torch.nn.Linear(layer.in_features, layer.out_features, has_bias, compute.device)
     head.load_state_dict(layer.state_dict())
     trainer = _HeadTrainer(head, recipe, compute)
     best, stale = trainer.score(validation), 0

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from topfive.engines.torchvision_models import build_module, last_linear_layer
+from topfive.engines.torchvision_models import build_module, last_linear_layer, load_weights
 from topfive.training.checkpoints import StateDict
 from topfive.training.finetuning.bases import Base
 from topfive.training.finetuning.recipe import TrainingRecipe
@@ -23,7 +23,7 @@ def build_network(base: Base, labels: tuple[str, ...], recipe: TrainingRecipe) -
     torch.manual_seed(recipe.seed)
     module = build_module(base.architecture, base.options, len(labels))
     if base.state_dict:
-        module.load_state_dict(_fitted(module, base, labels))
+        load_weights(module, _fitted(module, base, labels))
     if recipe.dropout is not None:
         _set_dropout(module, recipe.dropout)
     channels_last: torch.nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -35,7 +35,7 @@ def _fitted(module: torch.nn.Module, base: Base, labels: tuple[str, ...]) -> Sta
     head, layer = last_linear_layer(module)
     known = {label: row for row, label in enumerate(base.labels)}
     fitted = dict(base.state_dict)
-    for name, fresh in (("weight", layer.weight), ("bias", layer.bias)):
+    for name, fresh in layer.named_parameters():
         rows, former = fresh.detach().clone(), base.state_dict[f"{head}.{name}"]
         for row, label in enumerate(labels):
             if label in known:
@@ -78,8 +78,8 @@ def divide_last_layer(module: torch.nn.Module, temperature: float) -> None:
     """Divide all logits by a temperature, for every engine alike."""
     _, layer = last_linear_layer(module)
     with torch.no_grad():
-        layer.weight.div_(temperature)
-        layer.bias.div_(temperature)
+        for rows in layer.parameters():
+            rows.div_(temperature)
 
 
 def plain_state(module: torch.nn.Module) -> StateDict:
