@@ -19,7 +19,7 @@ WHAT_TO_DO = {
     "invalid_image": "Open the picture on your side and save it again.",
     "invalid_parameter": "Correct the field that `detail` names, or leave it away.",
     "malformed_request": "Let a library build the request: `curl -F file=@photo.jpg`.",
-    "heatmap_unavailable": "Leave `explain` out; `detail` says whether making the bundle again helps.",
+    "heatmap_unavailable": "Leave `explain` out, or do what `detail` says.",
     "unauthorized": "Send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
     "forbidden": "Use a key that has the scope which `detail` names, or call from that machine.",
     "not_found": "See `GET /` for the addresses that exist.",
