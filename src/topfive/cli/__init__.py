@@ -7,6 +7,7 @@ import click
 from topfive import __version__
 from topfive.cli.classify import classify
 from topfive.cli.doctor import doctor
+from topfive.cli.evaluate import evaluate
 from topfive.cli.importing import import_command
 from topfive.cli.models import models
 from topfive.cli.pull import pull
@@ -40,6 +41,7 @@ for command in (
     import_command,
     train,
     quantize,
+    evaluate,
     classify,
     doctor,
 ):

@@ -72,28 +72,30 @@ def classify_photos(
 
     `report` is told how many are done. Raises DatasetRefused where no photo got an answer.
     """
+    classes = classifier.bundle.manifest.classes
+    # Row by row into the one array there is: of many photos and classes it takes gigabytes.
+    probabilities = np.empty((len(photos), classes), np.float32)
     answered: list[LabelledPhoto] = []
-    answers: list[_Answer] = []
+    times_ms: list[tuple[float, float]] = []
     failures: list[PhotoFailure] = []
     for done, photo in enumerate(photos, start=1):
         try:
-            answers.append(_classify(classifier, photo.path))
-            answered.append(photo)
+            answer = _classify(classifier, photo.path)
         except Failure as failure:
             failures.append(PhotoFailure(photo, failure.detail))
         except OSError as error:
             failures.append(PhotoFailure(photo, f"It cannot be read: {error.strerror}."))
+        else:
+            probabilities[len(answered)] = answer.probabilities
+            answered.append(photo)
+            times_ms.append((answer.inference_ms, answer.total_ms))
         report(done)
-    if not answers:
+    if not answered:
         raise DatasetRefused(_nothing_answered(failures))
-    return Answers(
-        np.stack([one.probabilities for one in answers]),
-        np.array([one.class_id for one in answered]),
-        tuple(answered),
-        np.array([one.inference_ms for one in answers]),
-        np.array([one.total_ms for one in answers]),
-        tuple(failures),
-    )
+    truths = np.array([one.class_id for one in answered])
+    inference_ms, total_ms = np.array(times_ms).T
+    known = probabilities[: len(answered)]
+    return Answers(known, truths, tuple(answered), inference_ms, total_ms, tuple(failures))
 
 
 def _classify(classifier: Classifier, path: Path) -> _Answer:

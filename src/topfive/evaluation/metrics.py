@@ -128,12 +128,14 @@ def rank_truths(probabilities: NDArray[np.float32], truths: NDArray[np.int64]) -
 
     Of equally likely classes the one with the smaller id comes first.
     """
-    rows = np.arange(len(truths))
-    own = probabilities[rows, truths][:, np.newaxis]
-    comes_first = np.arange(probabilities.shape[1]) < truths[:, np.newaxis]
-    before = (probabilities > own) | ((probabilities == own) & comes_first)
-    ranks: NDArray[np.int64] = before.sum(axis=1)
+    ranks: NDArray[np.int64] = np.array(
+        [_rank(row, truth) for row, truth in zip(probabilities, truths.tolist(), strict=True)]
+    )
     return ranks
+
+
+def _rank(row: NDArray[np.float32], truth: int) -> int:
+    return int((row > row[truth]).sum() + (row[:truth] == row[truth]).sum())
 
 
 def _measure_classes(answers: Answers, names: tuple[str, ...]) -> tuple[ClassMetrics, ...]:

@@ -6,7 +6,9 @@ from click.testing import CliRunner
 from topfive.cli import commands
 
 
-@pytest.mark.parametrize("command", ["serve", "models", "pull", "train", "classify", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["serve", "models", "pull", "train", "evaluate", "classify", "doctor"]
+)
 def test_examples_stand_on_lines_of_their_own(command):
     """The examples in --help can be copied line by line."""
     lines = CliRunner().invoke(commands, [command, "--help"]).output.splitlines()

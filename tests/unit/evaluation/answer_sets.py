@@ -7,6 +7,8 @@ import numpy as np
 
 from topfive.datasets.dataset import LabelledPhoto
 from topfive.evaluation.answers import Answers
+from topfive.evaluation.evaluation import EvaluatedModel, Evaluation
+from topfive.evaluation.metrics import measure
 
 
 def answer(truths, predictions, confidences=None, classes=3, first_photo=0):
@@ -25,3 +27,12 @@ def photo(number, class_id):
     """Make a photo that is known by its number; there is no such file."""
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
     return LabelledPhoto(Path(f"{number}.png"), class_id, sha256)
+
+
+def evaluation(answers, classes=("cat", "dog", "emu"), name="pets", version="1.0.0", **model):
+    """Make the evaluation of a model that gave these answers."""
+    facts = {"engine": "openvino", "precision": "f32", "device": "cpu", "temperature": 1.0}
+    described = EvaluatedModel(
+        name=name, version=version, architecture="net", digest="d" * 64, **facts | model
+    )
+    return Evaluation(described, classes, answers, measure(answers, classes))

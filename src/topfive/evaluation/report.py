@@ -1,0 +1,164 @@
+"""An evaluation as one HTML file that needs nothing else: plots, tables and photos are in it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from topfive import __version__
+from topfive.errors import OperatorError
+from topfive.evaluation.confusion_table import list_confused_pairs, tabulate_confusions
+from topfive.evaluation.evaluation import Compared, Evaluation, short_titles
+from topfive.evaluation.plots import draw_confidences, draw_latencies, draw_reliability
+from topfive.evaluation.proportions import Interval
+from topfive.evaluation.thumbnails import draw_thumbnail
+from topfive.evaluation.wrong_answers import WrongAnswer, worst_answers, wrong_alone
+from topfive.images.limits import ImageLimits
+
+_MOST_PAIRS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report says of its photos, and how many of them it shows.
+
+    `photos` names the folder or CSV as it was given; files are named from `root` on.
+    """
+
+    photos: str
+    root: Path
+    part: str
+    date: str
+    limits: ImageLimits
+    most_wrong: int = 24
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A wrong answer with its small picture; `picture` is empty where the file is gone."""
+
+    answer: WrongAnswer
+    file: str
+    picture: str
+
+
+def write_report(
+    path: Path, evaluation: Evaluation, against: Compared | None, options: ReportOptions
+) -> None:
+    """Write a report of one model, held against another where there is one.
+
+    Raises OperatorError if the file cannot be written; a former one is still there then.
+    """
+    # File names that are no UTF-8 are shown with a question mark.
+    content = render_report(evaluation, against, options).encode("utf-8", "replace")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OperatorError(f"The report {path} cannot be written: {error.strerror}.") from error
+
+
+def render_report(evaluation: Evaluation, against: Compared | None, options: ReportOptions) -> str:
+    """Make the HTML of a report."""
+    evaluations = [evaluation, against.evaluation] if against else [evaluation]
+    return _template().render(
+        topfive=__version__,
+        options=options,
+        models=[_model(one, place) for place, one in enumerate(evaluations)],
+        main=evaluation,
+        shorts=short_titles(evaluations),
+        failures=[
+            (_name(one.photo.path, options.root), one.reason) for one in evaluation.answers.failures
+        ],
+        classes=_worst_first(evaluation),
+        confusions=tabulate_confusions(evaluation.metrics),
+        pairs=list_confused_pairs(evaluation.metrics, _MOST_PAIRS),
+        comparison=against.comparison if against else None,
+        galleries=_galleries(evaluation, options, against),
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(percent=percent, interval=interval)
+    source = (files("topfive.evaluation") / "templates" / "report.html").read_text("utf-8")
+    return environment.from_string(source)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.{digits}f}%"
+
+
+def interval(estimate: Interval) -> str:
+    """Write the interval of a share."""
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}%"
+
+
+def _model(evaluation: Evaluation, place: int) -> dict[str, Any]:
+    answers, metrics = evaluation.answers, evaluation.metrics
+    return {
+        "title": evaluation.model.title,
+        "model": evaluation.model,
+        "metrics": metrics,
+        "classes": len(evaluation.classes),
+        "reliability": draw_reliability(metrics.bins, f"reliability{place}"),
+        "confidences": draw_confidences(answers, f"confidences{place}"),
+        "latencies": draw_latencies(answers, f"latencies{place}"),
+    }
+
+
+def _worst_first(evaluation: Evaluation) -> list[Any]:
+    return sorted(evaluation.metrics.classes, key=lambda one: (one.f1 or 0, -one.count))
+
+
+def _galleries(
+    evaluation: Evaluation, options: ReportOptions, against: Compared | None
+) -> list[tuple[str, str, list[_Shown]]]:
+    """List the galleries of wrong answers: title, a sentence on it, and the answers."""
+    most = options.most_wrong
+    worst = (
+        "Worst mistakes",
+        "Wrong answers, the surest first. Where the label is wrong and not the answer, correct it.",
+        worst_answers(evaluation, most),
+    )
+    galleries = [worst]
+    if against:
+        first, second = against.evaluation, evaluation
+        galleries += [
+            _only_wrong(second, first, most),
+            _only_wrong(first, second, most),
+        ]
+    return [(title, text, _show(answers, options)) for title, text, answers in galleries]
+
+
+def _only_wrong(
+    wrong: Evaluation, right: Evaluation, most: int
+) -> tuple[str, str, list[WrongAnswer]]:
+    name, other = short_titles([wrong, right])
+    title = f"Wrong with {name} alone"
+    return title, f"{other} gets these right.", wrong_alone(wrong, right, most)
+
+
+def _show(answers: Sequence[WrongAnswer], options: ReportOptions) -> list[_Shown]:
+    return [
+        _Shown(
+            one,
+            _name(one.photo.path, options.root),
+            draw_thumbnail(one.photo.path, options.limits),
+        )
+        for one in answers
+    ]
+
+
+def _name(path: Path, root: Path) -> str:
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
