@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from topfive.evaluation.answers import Answers
 from topfive.evaluation.calibration import BINS, CalibrationBin
@@ -76,6 +77,7 @@ def draw_confidences(answers: Answers, name: str) -> str:
             label=["right", "wrong"],
         )  # fmt: skip
         _as_percentages(axes, both=False)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper left")
         return _to_svg(figure, name)
 

@@ -161,4 +161,5 @@ def _show(answers: Sequence[WrongAnswer], options: ReportOptions) -> list[_Shown
 
 
 def _name(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+    """Name a file from the root on; elsewhere by its folder, without the way to that."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else Path(*path.parts[-2:]))
