@@ -149,11 +149,17 @@ class FineTuning:
 
         loss = sum(self.compute.in_parts(count, learn_part, self._optimizer.zero_grad))
         self._require_number(loss)
+        if self._change_weights():
+            self._schedule.step()
+            if self._average is not None:
+                self._average.update_parameters(self._network)
+
+    def _change_weights(self) -> bool:
+        """Take the step; False where gradients in f16 were too large, and smaller ones are next."""
+        scale = self._scaler.get_scale()
         self._scaler.step(self._optimizer)
         self._scaler.update()
-        self._schedule.step()
-        if self._average is not None:
-            self._average.update_parameters(self._network)
+        return self._scaler.get_scale() >= scale
 
     def _require_number(self, loss: float) -> None:
         if not isfinite(loss):
