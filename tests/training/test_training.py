@@ -25,6 +25,7 @@ from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import DatasetRefused, EngineRefused, TrainingStopped
 from topfive.images.limits import ImageLimits
+from topfive.training import graph_files
 from topfive.training.finetuning import compute as compute_module
 from topfive.training.finetuning import kept_state
 from topfive.training.finetuning import training as training_module
@@ -322,6 +323,22 @@ def test_a_full_disk_stops_it_and_it_can_go_on(photos, tmp_path, monkeypatch, le
     told = Told()
     train(plan, told)
     assert told.sentences[0].startswith("Going on after epoch 1")
+
+
+def test_a_disk_that_is_full_when_the_bundle_is_written(photos, tmp_path, monkeypatch):
+    """OpenVINO's error is told as what it is, and what was learned is kept."""
+
+    def fail(*_, **__):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr(graph_files.ov, "save_model", fail)
+    monkeypatch.setattr(graph_files, "_NEARLY_FULL_BYTES", 1 << 60)
+    plan = _plan(photos, tmp_path, scratch_recipe(epochs=1))
+    with pytest.raises(TrainingStopped, match="the disk is full"):
+        train(plan)
+    assert list_manifests(tmp_path) == []
+    left = sorted(one.name for one in (tmp_path / "colours").iterdir())
+    assert left == [f".training-{plan.digest[:12]}", ".training.lock"]
 
 
 def test_two_trainings_of_one_name_do_not_mix(photos, tmp_path):

@@ -4,7 +4,6 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +11,11 @@ import click
 from PIL import Image
 
 from topfive.bundles.store import read_manifest
+from topfive.cli.extras import require_packages
 from topfive.cli.training_results import describe_trained, show_trained
 from topfive.datasets.dataset import Dataset
 from topfive.datasets.reading import read_dataset
-from topfive.errors import Failure, SettingsError, TrainingStopped
+from topfive.errors import Failure, TrainingStopped
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
@@ -95,7 +95,7 @@ def train(photos: Path, *, as_json: bool, **given: Any) -> None:
     name = check_model_name(given["name"], models_dir)
     check_new_version(models_dir, name, given["version"])
     samples = _read_samples(given["samples"])
-    require_libraries()
+    require_libraries("topfive train")
     with stoppable(name), show_progress() as progress:
         dataset = read_photos(photos, progress)
         folder = _train(dataset, recipe, models_dir, samples, given, progress)
@@ -146,14 +146,9 @@ def chosen_recipe(given: dict[str, Any]) -> TrainingRecipe:
     return parse_recipe({**recipe.model_dump(), **changes}, "What is given as options")
 
 
-def require_libraries() -> None:
-    """Do nothing if what training needs is installed; raises SettingsError otherwise."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise SettingsError(
-            f"Training needs {', '.join(missing)}, which is not installed. Install "
-            "requirements-train.txt."
-        )
+def require_libraries(command: str) -> None:
+    """Do nothing if what training needs is installed; raises Mistake otherwise."""
+    require_packages(_NEEDED, command, "requirements-train.txt")
 
 
 def read_photos(

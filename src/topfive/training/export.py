@@ -34,6 +34,7 @@ from topfive.engines.torchvision_models import build_module, last_linear_layer, 
 from topfive.errors import WeightsRefused
 from topfive.input_recipe import InputRecipe
 from topfive.training.checkpoints import StateDict
+from topfive.training.graph_files import save_graph
 from topfive.training.placement import write_beside
 from topfive.training.reference import write_reference
 from topfive.training.weights import convert_to_half
@@ -131,6 +132,8 @@ def _write_files(
 
 
 def _add_findings(findings: Findings, folder: Path) -> None:
+    if findings == Findings():
+        return
     for name, text in findings.documents.items():
         (folder / name).write_text(text, "utf-8")
     manifest = read_manifest(folder)
@@ -164,7 +167,7 @@ def _write_graph(plan: BundlePlan, module: torch.nn.Module, folder: Path) -> str
         graph.output(1).set_names({_FEATURES_OUTPUT})
         steps.output(1).model().set_layout(ov.Layout("NCHW"))
         steps.output(1).tensor().set_layout(ov.Layout("NHWC"))
-    ov.save_model(steps.build(), folder / GRAPH_FILE, compress_to_fp16=plan.is_half)
+    save_graph(steps.build(), folder / GRAPH_FILE, is_half=plan.is_half)
     return _FEATURES_OUTPUT if has_features else ""
 
 

@@ -179,6 +179,8 @@ def fine_tune(
     """
     reporter = tuning.compute.reporter
     best = _resume(tuning, best, kept)
+    if tuning.has_ended(best):
+        return best
     photos = tuning.span.photos + len(validation.photos)
     reporter.begin("Training all layers", (tuning.span.epochs - tuning.epoch) * photos)
     while not tuning.has_ended(best):

@@ -42,8 +42,11 @@ class KeptState:
         buffer = BytesIO()
         torch.save(content, buffer)
         beside = self.folder / f"{name}.part"
-        beside.write_bytes(buffer.getbuffer())
-        beside.replace(self.folder / f"{name}.pt")
+        try:
+            beside.write_bytes(buffer.getbuffer())
+            beside.replace(self.folder / f"{name}.pt")
+        finally:
+            beside.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Forget all states."""

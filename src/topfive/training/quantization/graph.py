@@ -13,6 +13,7 @@ from topfive.classify.classifier import Pixels
 # Before NNCF, which would import OpenVINO with its telemetry.
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.errors import QuantizationRefused
+from topfive.training.graph_files import save_graph
 
 # What attention is made of: such networks are quantized by rules of their own.
 _ATTENTION = {"ScaledDotProductAttention", "Softmax"}
@@ -47,7 +48,7 @@ def quantize_graph(
     if not any(one.get_type_name() == "FakeQuantize" for one in quantized.get_ops()):
         raise QuantizationRefused(f"NNCF found nothing to quantize in {graph_file.name}.")
     # In f16 the scales would be rounded, for some kB.
-    ov.save_model(quantized, target, compress_to_fp16=False)
+    save_graph(quantized, target)
 
 
 def _has_attention(graph: Any) -> bool:
