@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from tests.training.model_files import (
     LABELS,
@@ -20,7 +21,7 @@ from tests.training.model_files import (
     write_openvino,
     write_with_data_beside,
 )
-from topfive.bundles.manifest import GRAPH_WEIGHTS_FILE
+from topfive.bundles.manifest import GOLDEN_LOGITS_FILE, GRAPH_WEIGHTS_FILE
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.classify.classifier import Classifier, load_classifier
 from topfive.cli import commands
@@ -217,7 +218,10 @@ def test_bf16_is_served_within_its_rounding(tmp_path: Path) -> None:
 
 
 def test_a_bundles_own_graph_can_be_imported(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    """It takes bytes and has two outputs: that with a number for each label is meant."""
+    """It takes bytes and has two outputs: that with a number for each label is meant.
+
+    What bf16 costs it is what torch's autocast has measured, or near it.
+    """
     graph = tiny_bundle.folder / "model.xml"
     labels = tiny_bundle.folder / "labels.txt"
     done = CliRunner().invoke(
@@ -230,6 +234,17 @@ def test_a_bundles_own_graph_can_be_imported(tiny_bundle: Bundle, tmp_path: Path
     again = open_bundle(Path(done.stdout.strip()))
     pixels = np.asarray(np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)), np.uint8)
     assert np.allclose(score(again, pixels), score(tiny_bundle, pixels), atol=1e-3)
+    by_torch, by_rounding = (_error_in_bf16(one) for one in (tiny_bundle, again))
+    assert by_rounding == pytest.approx(by_torch, rel=0.5)
+
+
+def _error_in_bf16(bundle: Bundle) -> float:
+    """Read what bf16 costs the reference over all golden inputs, relative to its logits."""
+    logits = load_file(bundle.folder / GOLDEN_LOGITS_FILE)
+    exact, rounded = (
+        one - one.mean(axis=1, keepdims=True) for one in (logits["f32"], logits["bf16"])
+    )
+    return float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact))
 
 
 def test_a_graph_that_answers_otherwise_is_not_imported(

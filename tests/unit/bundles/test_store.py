@@ -15,6 +15,9 @@ from topfive.bundles.store import (
 )
 from topfive.errors import BundleRefused
 
+IMPORTED = {
+    "reference": "onnxruntime 1", "channels": "rgb", "layout": "nchw", "output": "logits",
+}  # fmt: skip
 NEEDED = ["golden.png", "labels.txt", "model.bin", "model.xml", "weights.safetensors"]
 
 
@@ -32,6 +35,17 @@ def test_a_whole_bundle_opens(tiny_folder):
     content = (tiny_folder / "weights.safetensors").read_bytes()
     assert bundle.weights_sha256 == hashlib.sha256(content).hexdigest()
     assert bundle.manifest.name == "tiny"
+
+
+def test_an_imported_bundle_needs_no_weights_for_torch(copied):
+    """Its graph's weights are its weights, and their digest is theirs."""
+    (copied / "weights.safetensors").unlink()
+    change_manifest(copied, lambda manifest: manifest["files"].pop("weights.safetensors"))
+    with pytest.raises(BundleRefused, match=r"no hash for weights\.safetensors"):
+        open_bundle(copied)
+    change_manifest(copied, lambda manifest: manifest.update(imported=IMPORTED))
+    content = (copied / "model.bin").read_bytes()
+    assert open_bundle(copied).weights_sha256 == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("name", NEEDED)

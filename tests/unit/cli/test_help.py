@@ -7,7 +7,7 @@ from topfive.cli import commands
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "models", "pull", "train", "evaluate", "classify", "doctor"]
+    "command", ["serve", "models", "pull", "import", "train", "evaluate", "classify", "doctor"]
 )
 def test_examples_stand_on_lines_of_their_own(command):
     """The examples in --help can be copied line by line."""

@@ -104,3 +104,19 @@ def test_further_models_are_looked_at_too(plain, tiny_folder, tmp_path):
         "TOPFIVE_MODELS: There is no model 'flower'",
         f"TOPFIVE_MODELS: There is no version '9' of digits in {plain.models_dir}",
     ]
+
+
+def test_torch_is_not_asked_to_run_what_was_imported(plain, tiny_folder, tmp_path):
+    """An imported graph is OpenVINO's alone, which is told before any worker is started."""
+    imported = {
+        "reference": "onnxruntime 1", "channels": "rgb", "layout": "nchw", "output": "logits",
+    }  # fmt: skip
+    copy_bundle(tiny_folder, tmp_path / "models" / "birds" / "1", name="birds", imported=imported)
+    birds = replace(plain, model="birds")
+    assert _find(birds) == []
+    (told,) = _find(birds, engine=EngineOptions("torch", "f32"))
+    assert "TOPFIVE_ENGINE=torch cannot run birds, which was imported as a graph" in told
+    found = find_mistakes(
+        replace(plain, model="digits"), "", EngineOptions("torch", "f32"), frozenset(), [birds]
+    )
+    assert found == [told]
