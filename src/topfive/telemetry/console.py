@@ -31,6 +31,7 @@ SENTENCES = {
     "model_unavailable": "No model answers: {reason}",
     "fallback_refused": "The fallback model {model} could not be loaded: {reason}",
     "model_not_loaded": "{model} {version} could not be loaded: {reason}",
+    "heatmaps_refused": "{model} {version} answers without heatmaps: {reason}",
     "order_refused": "{model} {version} is refused, and what served before goes on: {reason}",
     "state_unavailable": "The state of the models cannot be read or written; what is loaded goes "
     "on serving: {reason}",
