@@ -175,6 +175,6 @@ def _stopped(plan: TrainingPlan, error: OSError | SafetensorError) -> TrainingSt
     why = "the disk is full" if is_full else str(getattr(error, "strerror", None) or error)[:200]
     return TrainingStopped(
         f"The training of {plan.name} cannot be written to {plan.models_dir}: {why}. What it has "
-        "learned up to its last epoch is kept there where it could be written. Free some space, and give "
-        "the same command again: it goes on from there."
+        "learned up to its last epoch is kept there where it could be written. Free some space, "
+        "and give the same command again: it goes on from there."
     )
