@@ -19,6 +19,10 @@ OTHER_TORCH := $(VENV)/.torch-cuda
 TORCH_OPTIONS := --retries 0 --timeout 5 --extra-index-url $(TORCH_INDEX)
 endif
 
+# The model inside the package, and where the pictures are drawn that it is trained on.
+DEMO := src/topfive/bundles/demo
+DIGITS := build/digits
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fault-test training-test browser-test soak compare fuzz container-test screenshots architectures digits lock docs clean
 
@@ -74,7 +78,14 @@ architectures: $(VENV)/.developing ## Write again what torchvision says of its c
 	$(BIN)/python docs/list_architectures.py
 
 digits: $(VENV)/.developing ## Train the embedded digits model again
-	$(BIN)/python -m topfive.training.demo
+	$(BIN)/python docs/draw_digits.py $(DIGITS)
+	rm -rf $(DIGITS)/former && mv $(DEMO)/digits/1 $(DIGITS)/former
+	$(BIN)/topfive train $(DIGITS)/labels.csv --base mobilenet_v2 --recipe docs/digits.toml \
+	--name digits --version 1 --models-dir $(DEMO) \
+	--sample $(DIGITS)/samples/three.png --sample $(DIGITS)/samples/zero.png \
+	--sample $(DIGITS)/samples/five.png --sample $(DIGITS)/samples/eight.png \
+	|| { mv $(DIGITS)/former $(DEMO)/digits/1; exit 1; }
+	rm $(DEMO)/digits/.training.lock
 
 lock: $(VENV)/.developing ## Pin all requirements again, after a change in pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra serve pyproject.toml -o requirements.txt
