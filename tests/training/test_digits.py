@@ -27,9 +27,14 @@ def drawn(tmp_path_factory):
     return folder
 
 
-def test_the_pictures_are_those_that_the_shipped_model_was_trained_on(drawn):
+@pytest.fixture(scope="module")
+def dataset(drawn):
+    """They, read."""
+    return read_dataset(drawn / "labels.csv")
+
+
+def test_the_pictures_are_those_that_the_shipped_model_was_trained_on(drawn, dataset):
     """What `make digits` draws has the digest in the bundle, and all samples are among it."""
-    dataset = read_dataset(drawn / "labels.csv")
     bundle = open_bundle(SHIPPED)
     assert dataset.notes == ()
     assert dataset.classes == bundle.labels
@@ -40,21 +45,16 @@ def test_the_pictures_are_those_that_the_shipped_model_was_trained_on(drawn):
         assert sample.read_bytes() == (drawn / "samples" / name).read_bytes()
 
 
-def test_held_out_digits_are_read_as_well_as_the_bundle_says(drawn):
+def test_held_out_digits_are_read_as_well_as_the_bundle_says(dataset):
     """The accuracy in the manifest is measured again, through the pipeline that serves."""
     bundle = open_bundle(SHIPPED)
     options = EngineOptions("openvino", "f32")
-    held_out = [
-        one
-        for one in read_dataset(drawn / "labels.csv", bundle.labels).photos
-        if one.part == "held_out"
-    ]
+    held_out = [one for one in dataset.photos if one.part == "held_out"]
     classifier = load_classifier(bundle, options, ImageLimits(), frozenset())
     try:
         answers = classify_photos(classifier, held_out)
     finally:
         classifier.close()
     found = measure(answers, bundle.labels).summary()
-    assert found["held_out_top1"] == pytest.approx(
-        bundle.manifest.metrics["held_out_top1"], abs=0.003
-    )
+    expected = bundle.manifest.metrics["held_out_top1"]
+    assert found["held_out_top1"] == pytest.approx(expected, abs=0.003)

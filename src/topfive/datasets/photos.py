@@ -47,7 +47,7 @@ def _check(path: Path, limits: ImageLimits) -> CheckedPhoto:
     except OSError as error:
         return CheckedPhoto("", f"it cannot be read: {error.strerror}.")
     except Failure as failure:
-        return CheckedPhoto("", f"a service would refuse it, by its limits: {failure.detail}")
+        return CheckedPhoto("", f"the service would not take it: {failure.detail}")
     return CheckedPhoto(hashlib.sha256(data).hexdigest())
 
 
