@@ -358,8 +358,8 @@ def test_torch_refuses_weights_of_another_architecture(copied):
 
 def test_torch_refuses_an_unknown_architecture(copied):
     """The torch engine names the architectures it knows."""
-    change_manifest(copied, lambda one: one.update(architecture="alexnet"))
-    with pytest.raises(EngineRefused, match=r"mobilenet_v2, resnet50"):
+    change_manifest(copied, lambda one: one.update(architecture="yolo"))
+    with pytest.raises(EngineRefused, match="Known: torchvision's classifiers, such as"):
         _load(copied, EngineOptions("torch"))
 
 
