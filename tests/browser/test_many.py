@@ -313,7 +313,7 @@ def test_doubt_is_said_in_the_tile(
 ) -> None:
     """Where the best class does not stand out, it is not written as an answer."""
     noise = tmp_path / "noise.jpg"
-    noise.write_bytes(jpeg(200, 150, 2))
+    noise.write_bytes(jpeg(200, 150, 38))
     page.open(server.url)
     _pick(page, [noise, digits / "sample-eight.png"])
     _wait_until_done(page)
