@@ -23,7 +23,7 @@ from topfive.datasets.reading import read_dataset
 from topfive.datasets.split import Split, parse_split
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module
-from topfive.errors import DatasetRefused, EngineRefused, TrainingStopped
+from topfive.errors import DatasetRefused, EngineRefused, TrainingStopped, WeightsRefused
 from topfive.images.limits import ImageLimits
 from topfive.training import graph_files
 from topfive.training.finetuning import compute as compute_module
@@ -32,7 +32,7 @@ from topfive.training.finetuning import training as training_module
 from topfive.training.finetuning.bases import base_of_bundle, open_base
 from topfive.training.finetuning.naming import choose_version
 from topfive.training.finetuning.plan import TrainingPlan, split_photos
-from topfive.training.finetuning.recipe import Augmentation, TrainingRecipe
+from topfive.training.finetuning.recipe import Augmentation, TrainingRecipe, parse_recipe
 from topfive.training.finetuning.training import train
 from topfive.training.finetuning.writing import Trained
 
@@ -419,3 +419,38 @@ def test_weights_of_ones_own_are_a_base(tmp_path):
     assert base.title.startswith("mobilenet_v2, local:sha256-")
     assert base.input.crop == 224
     assert base.state_dict["classifier.1.weight"].shape[0] == 7
+
+
+@pytest.mark.parametrize("architecture", ["shufflenet_v2_x0_5", "mobilenet_v3_small"])
+def test_other_architectures_are_trained_alike(photos, tmp_path, learned, architecture):
+    """Whatever the last layer is called there, it learns first, and then all layers do."""
+    file = tmp_path / "own.safetensors"
+    with torch.random.fork_rng():
+        save_file(build_module(architecture, {}, 5).state_dict(), file)
+    recipe = parse_recipe(
+        {"input": {"resize": 32, "crop": 32}, "epochs": 1, "head_epochs": 2, "threads": 1}, "test"
+    )
+    base = open_base(architecture, tmp_path, recipe, str(file))
+    told = Told()
+    train(_plan(photos, tmp_path, recipe, base=base), told)
+    assert told.begun[:3] == [
+        "Looking at each photo", "Training the last layer", "Training all layers",
+    ]  # fmt: skip
+    assert learned[0].calibration is not None
+
+
+def test_a_network_whose_last_layer_is_not_linear_is_told(photos, tmp_path):
+    """SqueezeNet's is a convolution, which temperature and features do not fit."""
+    recipe = parse_recipe({"pretrained": False}, "test")
+    base = open_base("squeezenet1_1", tmp_path, recipe)
+    with pytest.raises(EngineRefused, match="no linear layer"):
+        train(_plan(photos, tmp_path, recipe, base=base))
+    assert list_manifests(tmp_path) == []
+
+
+def test_an_imported_model_is_no_base(trained, tmp_path):
+    """It has a graph and no weights; the error says what can be trained."""
+    bundle = open_bundle(trained[0])
+    imported = replace(bundle, manifest=bundle.manifest.model_copy(update={"architecture": "onnx"}))
+    with pytest.raises(WeightsRefused, match=r"imported model \(onnx\).*Name one of"):
+        base_of_bundle(imported)

@@ -80,6 +80,11 @@ def base_of_bundle(bundle: Bundle) -> Base:
     """Begin with a bundle; raises WeightsRefused if it has no weights that torch can read."""
     manifest = bundle.manifest
     file = bundle.folder / WEIGHTS_FILE
+    if manifest.architecture not in ARCHITECTURES:
+        raise WeightsRefused(
+            f"The bundle {bundle.folder} is an imported model ({manifest.architecture}), which can "
+            f"be served and not trained. Name one of {KNOWN_ARCHITECTURES}."
+        )
     if not file.is_file():
         raise WeightsRefused(
             f"The bundle {bundle.folder} has no {WEIGHTS_FILE}, and training needs it. Take the "

@@ -18,10 +18,12 @@ def build_network(base: Base, labels: tuple[str, ...], recipe: TrainingRecipe) -
     """Make a base's network with a last layer for `labels`, in the layout that is fastest.
 
     Rows of classes that the base has by the same name begin as they are there; the others, and an
-    untrained network, are random by the recipe's seed.
+    untrained network, are random by the recipe's seed. Raises EngineRefused where the last layer
+    is not linear, as in SqueezeNet.
     """
     torch.manual_seed(recipe.seed)
     module = build_module(base.architecture, base.options, len(labels))
+    last_linear_layer(module)
     if base.state_dict:
         load_weights(module, _fitted(module, base, labels))
     if recipe.dropout is not None:
