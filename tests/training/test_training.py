@@ -26,6 +26,7 @@ from topfive.engines.torchvision_models import build_module
 from topfive.errors import DatasetRefused, EngineRefused, TrainingStopped, WeightsRefused
 from topfive.images.limits import ImageLimits
 from topfive.training import graph_files
+from topfive.training.export import Findings
 from topfive.training.finetuning import compute as compute_module
 from topfive.training.finetuning import kept_state
 from topfive.training.finetuning import training as training_module
@@ -401,9 +402,9 @@ def test_further_documents_go_into_the_bundle(photos, tmp_path):
     """They are asked for when the bundle answers, and have their hash in the manifest."""
 
     def compare(classifier, answers):
-        return {"comparison.json": json.dumps({"photos": len(answers.photos)})}
+        return Findings(documents={"comparison.json": json.dumps({"photos": len(answers.photos)})})
 
-    plan = _plan(photos, tmp_path, scratch_recipe(epochs=1), documents=compare)
+    plan = _plan(photos, tmp_path, scratch_recipe(epochs=1), examine=compare)
     folder = train(plan)
     assert "comparison.json" in open_bundle(folder).manifest.files
     document = json.loads((folder / "comparison.json").read_text("utf-8"))

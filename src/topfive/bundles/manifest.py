@@ -113,6 +113,26 @@ class CalibrationSection(_Part):
     photos: int = Field(ge=0)
 
 
+class ComparisonSection(_Part):
+    """How a model that was trained on does beside the `baseline`, on photos neither learned from.
+
+    The baseline is `name@version`, known by its digest. `photos` are those that both classified,
+    `former_here` of them are among the `former_photos` that the baseline was measured on when it
+    was made. `top1_before` is the baseline's share of right answers; `is_better` says that
+    `top1_after` is higher beyond what chance explains.
+    """
+
+    baseline: str
+    digest: Sha256
+    photos: int = Field(ge=1)
+    former_photos: int = Field(ge=0)
+    former_here: int = Field(ge=0)
+    top1_before: float = Field(ge=0, le=1)
+    top1_after: float = Field(ge=0, le=1)
+    p_value: float = Field(ge=0, le=1)
+    is_better: bool
+
+
 class Int8Section(_Part):
     """The second graph, INT8_GRAPH_FILE, in int8: made by calibrating on `calibration_photos`.
 
@@ -159,8 +179,14 @@ class Manifest(_Part):
     heatmap: HeatmapSection | None = None
     training: TrainingSection | None = None
     calibration: CalibrationSection | None = None
+    comparison: ComparisonSection | None = None
     int8: Int8Section | None = None
     imported: ImportSection | None = None
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it was trained on and not found better: only who names its version gets it."""
+        return self.comparison is not None and not self.comparison.is_better
 
     @model_validator(mode="after")
     def _what_is_read_has_a_hash(self) -> Self:

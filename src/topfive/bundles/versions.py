@@ -18,7 +18,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}")
 # Below every semantic version, beside those that are none.
 _NO_VERSION = Version(0)
 
-Rank = tuple[bool, Version, str]
+Rank = tuple[bool, bool, Version, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,22 @@ def bundle_digest(manifest: Manifest) -> str:
 def rank(manifest: Manifest) -> Rank:
     """Tell how late a version is: semantic ones by their order, below them others by their age.
 
-    Source: semver.org, where `1` and `1.2` stand for `1.0.0` and `1.2.0`.
+    Below all of them are those that are held back. Source: semver.org, where `1` and `1.2` stand
+    for `1.0.0` and `1.2.0`.
     """
+    is_free = not manifest.is_held_back
+    version = parse_semantic(manifest.version)
+    if version is None:
+        return is_free, False, _NO_VERSION, manifest.created
+    return is_free, True, version, manifest.created
+
+
+def parse_semantic(version: str) -> Version | None:
+    """Read a semantic version, `1` and `1.2` too; None for any other."""
     try:
-        version = Version.parse(manifest.version, optional_minor_and_patch=True)
+        return Version.parse(version, optional_minor_and_patch=True)
     except ValueError:
-        return False, _NO_VERSION, manifest.created
-    return True, version, manifest.created
+        return None
 
 
 def quantized_version(version: str, taken: Iterable[str]) -> str:

@@ -10,9 +10,11 @@ from topfive.cli.doctor import doctor
 from topfive.cli.evaluate import evaluate
 from topfive.cli.importing import import_command
 from topfive.cli.models import models
+from topfive.cli.promote import promote
 from topfive.cli.pull import pull
 from topfive.cli.quantize import quantize
 from topfive.cli.reload import reload
+from topfive.cli.retrain import retrain
 from topfive.cli.serve import serve
 from topfive.cli.train import train
 from topfive.errors import Mistake, OperatorError
@@ -40,6 +42,8 @@ for command in (
     pull,
     import_command,
     train,
+    retrain,
+    promote,
     quantize,
     evaluate,
     classify,

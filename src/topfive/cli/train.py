@@ -37,8 +37,7 @@ def how_to_train(command: CommandT) -> CommandT:
     for option in reversed((
         click.option("--recipe", "recipe_file", metavar="FILE.toml",
                      type=click.Path(path_type=Path, dir_okay=False),
-                     help="How to train. [default: what suits some hundred to some thousand "
-                     "photos]"),
+                     help="How to train, in place of the default."),
         click.option("--epochs", type=click.IntRange(0), help="How often each photo is shown at "
                      "most while all layers learn; 0: only the last layer learns."),
         click.option("--batch-size", type=click.IntRange(2), help="Photos of one step."),
@@ -133,13 +132,15 @@ def _train(
     return train_bundle(plan, progress)
 
 
-def chosen_recipe(given: dict[str, Any]) -> TrainingRecipe:
+def chosen_recipe(
+    given: dict[str, Any], otherwise: Callable[[], TrainingRecipe] = TrainingRecipe
+) -> TrainingRecipe:
     """Take the recipe of a file, if one is named, with what options change of it.
 
     Raises SettingsError if the file or a value cannot be used.
     """
     file = given["recipe_file"]
-    recipe = read_recipe(file) if file else TrainingRecipe()
+    recipe = read_recipe(file) if file else otherwise()
     changes = {name: given[name] for name in _RECIPE_OPTIONS if given[name] is not None}
     if not changes:
         return recipe

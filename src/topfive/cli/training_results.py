@@ -10,6 +10,7 @@ from topfive.bundles.manifest import Manifest
 def describe_trained(manifest: Manifest) -> dict[str, Any]:
     """Give all that a manifest says of its training, as JSON has it."""
     training, calibration = manifest.training, manifest.calibration
+    comparison = manifest.comparison
     return {
         "name": manifest.name,
         "version": manifest.version,
@@ -17,6 +18,7 @@ def describe_trained(manifest: Manifest) -> dict[str, Any]:
         "classes": manifest.classes,
         "metrics": manifest.metrics,
         "calibration": calibration.model_dump() if calibration else None,
+        "comparison": comparison.model_dump() if comparison else None,
         "training": training.model_dump(mode="json") if training else None,
     }
 
@@ -29,7 +31,9 @@ def show_trained(manifest: Manifest) -> None:
         photos = ", ".join(f"{count} {part}" for part, count in counts.items())
         lines.append(f"Photos:     {photos}; {manifest.classes} classes")
     lines += [_accuracy(manifest.metrics), *_calibration(manifest)]
-    lines.append(f"Serve:      TOPFIVE_MODEL={manifest.name} topfive serve")
+    # What is held back is not meant by its name alone.
+    version = f"@{manifest.version}" if manifest.is_held_back else ""
+    lines.append(f"Serve:      TOPFIVE_MODEL={manifest.name}{version} topfive serve")
     click.echo("\n".join(lines), err=True)
 
 

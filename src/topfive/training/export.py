@@ -21,6 +21,7 @@ from topfive.bundles.manifest import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
     CalibrationSection,
+    ComparisonSection,
     GoldenSection,
     HeatmapSection,
     Manifest,
@@ -63,6 +64,7 @@ class BundlePlan:
     documents: Mapping[str, str] = field(default_factory=dict)
     training: TrainingSection | None = None
     calibration: CalibrationSection | None = None
+    comparison: ComparisonSection | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -72,6 +74,7 @@ class Findings:
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
+    comparison: ComparisonSection | None = None
 
 
 def write_bundle(
@@ -141,6 +144,7 @@ def _add_findings(findings: Findings, folder: Path) -> None:
     changes = {
         "files": dict(sorted({**manifest.files, **hashes}.items())),
         "metrics": {**manifest.metrics, **findings.metrics},
+        "comparison": findings.comparison or manifest.comparison,
     }
     _write_manifest(manifest.model_copy(update=changes), folder)
 
@@ -234,6 +238,7 @@ def _manifest(
         heatmap=heatmap,
         training=plan.training,
         calibration=plan.calibration,
+        comparison=plan.comparison,
     )
 
 

@@ -51,6 +51,7 @@ def _plan(bundle: Bundle, state_dict: StateDict) -> BundlePlan:
         documents=_documents(bundle),
         training=manifest.training,
         calibration=manifest.calibration,
+        comparison=manifest.comparison,
         created=manifest.created,
     )
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from topfive.bundles.manifest import ComparisonSection
 from topfive.bundles.versions import (
     KnownBundle,
     ModelReference,
@@ -109,3 +110,23 @@ def test_a_digest_names_content(known):
     assert pick_version([one, other], f"sha256:{12 * '0'}") is None
     assert pick_version([one, other], one.digest[:12]) is None
     assert pick_version([one, other], "3") is None
+
+
+def test_what_was_not_found_better_is_never_the_latest(known):
+    """It is meant where its version is named, or there is no other."""
+    before, after = known("1.0.0"), known("1.1.0")
+    comparison = ComparisonSection(
+        baseline="tiny@1.0.0", digest="a" * 64, photos=9, former_photos=9, former_here=9,
+        top1_before=0.5, top1_after=0.5, p_value=1, is_better=False,
+    )  # fmt: skip
+    held_back = KnownBundle(
+        after.folder, after.manifest.model_copy(update={"comparison": comparison})
+    )
+    assert pick_version([before, held_back], None) is before
+    assert pick_version([known("a"), held_back], "latest").ref.version == "a"
+    assert pick_version([before, held_back], "1.1.0") is held_back
+    assert pick_version([held_back], None) is held_back
+    better = after.manifest.model_copy(
+        update={"comparison": comparison.model_copy(update={"is_better": True})}
+    )
+    assert pick_version([before, KnownBundle(after.folder, better)], None).ref.version == "1.1.0"

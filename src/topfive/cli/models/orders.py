@@ -18,7 +18,7 @@ from topfive.cli.models.options import (
 )
 from topfive.errors import OperatorError
 
-_WAIT = click.option(
+how_long = click.option(
     "--wait-s", default=120, show_default=True, type=click.IntRange(0, 300), metavar="SECONDS",
     help="For how long to wait until every worker has followed; 0: not at all.",
 )  # fmt: skip
@@ -28,7 +28,7 @@ _WHOLE_WEIGHT = 100
 
 @click.command()
 @_MODEL
-@_WAIT
+@how_long
 @of_service
 def load(
     model: ModelReference, wait_s: int, url: str | None, key: str | None, as_json: bool
@@ -45,13 +45,13 @@ def load(
     """
     client = open_client(url, key)
     chosen = _with_version(client, model)
-    answer = _order(client, "POST", chosen, "load", wait_s)
-    _tell(answer, f"{chosen} is ready in every worker.", wait_s, as_json)
+    answer = order(client, "POST", chosen, "load", wait_s)
+    tell_settled(answer, f"{chosen} is ready in every worker.", wait_s, as_json)
 
 
 @click.command()
 @_MODEL
-@_WAIT
+@how_long
 @of_service
 def activate(
     model: ModelReference, wait_s: int, url: str | None, key: str | None, as_json: bool
@@ -68,13 +68,13 @@ def activate(
     """
     client = open_client(url, key)
     chosen = _with_version(client, model)
-    answer = _order(client, "POST", chosen, "activate", wait_s)
-    _tell(answer, f"{chosen} is active in every worker.", wait_s, as_json)
+    answer = order(client, "POST", chosen, "activate", wait_s)
+    tell_settled(answer, f"{chosen} is active in every worker.", wait_s, as_json)
 
 
 @click.command()
 @_MODEL
-@_WAIT
+@how_long
 @of_service
 def unload(
     model: ModelReference, wait_s: int, url: str | None, key: str | None, as_json: bool
@@ -89,14 +89,14 @@ def unload(
     """
     if model.version is None:
         raise click.BadParameter(f"say which version: {model.name}@VERSION.", param_hint="'MODEL'")
-    answer = _order(open_client(url, key), "DELETE", model, "", wait_s)
-    _tell(answer, f"{model} is unloaded in every worker.", wait_s, as_json)
+    answer = order(open_client(url, key), "DELETE", model, "", wait_s)
+    tell_settled(answer, f"{model} is unloaded in every worker.", wait_s, as_json)
 
 
 @click.command()
 @click.argument("alias", type=AliasType())
 @click.argument("targets", nargs=-1, type=TargetType(), metavar="[TARGET...]")
-@_WAIT
+@how_long
 @of_service
 def route(
     alias: str,
@@ -123,9 +123,9 @@ def route(
         _show_route(client, alias, as_json)
         return
     body = _route_body(targets)
-    with _patience(wait_s):
+    with patience(wait_s):
         answer = client.order("PUT", "routes", alias, wait_s=wait_s, body=body)
-    _tell(answer, f"The route {alias} is followed by every worker.", wait_s, as_json)
+    tell_settled(answer, f"The route {alias} is followed by every worker.", wait_s, as_json)
     if not as_json:
         Console().print(routes_table({alias: answer["route"]}))
 
@@ -136,21 +136,20 @@ def _with_version(client: ServiceClient, model: ModelReference) -> ModelReferenc
     return ModelReference(model.name, client.get("models", model.name, has="latest")["latest"])
 
 
-def _order(
-    client: ServiceClient, method: str, model: ModelReference, what: str, wait_s: int
-) -> Any:
+def order(client: ServiceClient, method: str, model: ModelReference, what: str, wait_s: int) -> Any:
+    """Give an order about one version, and show on a terminal that it is waited for."""
     path = ["models", model.name, "versions", model.version or "", *([what] if what else [])]
-    with _patience(wait_s):
+    with patience(wait_s):
         return client.order(method, *path, wait_s=wait_s)
 
 
-def _patience(wait_s: int) -> Any:
+def patience(wait_s: int) -> Any:
     """Show on a terminal that something is waited for."""
     text = "The workers follow" if wait_s else "The order is sent"
     return Console(stderr=True).status(f"{text} ...")
 
 
-def _tell(answer: Any, done: str, wait_s: int, as_json: bool) -> None:
+def tell_settled(answer: Any, done: str, wait_s: int, as_json: bool) -> None:
     """Tell what became of an order; raises OperatorError where it is not done in time."""
     if as_json:
         show_json(answer)

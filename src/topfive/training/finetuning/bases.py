@@ -7,19 +7,19 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import load_file
 
-from topfive.bundles.manifest import SPLIT_FILE, WEIGHTS_FILE
+from topfive.bundles.manifest import WEIGHTS_FILE
 from topfive.bundles.official import OfficialWeights, official_weights
 from topfive.bundles.source import given_source, hash_weights, is_url
 from topfive.bundles.store import Bundle, open_bundle
 from topfive.bundles.versions import split_reference
 from topfive.datasets.dataset import Part
-from topfive.datasets.split import parse_split
 from topfive.engines.architectures import (
     ARCHITECTURES,
     KNOWN_ARCHITECTURES,
     architecture_options,
 )
 from topfive.errors import SettingsError, WeightsRefused
+from topfive.evaluation.photos import read_split
 from topfive.input_recipe import InputRecipe
 from topfive.registry.desired import named_model, resolve
 from topfive.registry.loader import locate_bundle, require_located
@@ -102,7 +102,7 @@ def base_of_bundle(bundle: Bundle) -> Base:
         labels=bundle.labels,
         temperature=calibration.temperature if calibration else 1.0,
         parent=title,
-        former=_former(bundle),
+        former=read_split(bundle),
     )
 
 
@@ -175,12 +175,6 @@ def _fetch(official: OfficialWeights) -> StateDict:
         file = fetch_weights(official.url, Path(folder), official.sha256_prefix)
         tensors = load_state_dict(file)
     return fit_architecture(tensors, official.architecture, official.input.crop)[0]
-
-
-def _former(bundle: Bundle) -> Mapping[str, Part]:
-    if SPLIT_FILE not in bundle.manifest.files:
-        return {}
-    return parse_split((bundle.folder / SPLIT_FILE).read_text("utf-8"))
 
 
 def _as_floats(state_dict: StateDict) -> StateDict:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from semver import Version
-
 from topfive.bundles.manifest import check_name
 from topfive.bundles.official import OFFICIAL_NAMES
 from topfive.bundles.store import demo_root, list_manifests
+from topfive.bundles.versions import parse_semantic
 from topfive.errors import SettingsError
 
 _FIRST = "1.0.0"
@@ -27,13 +26,14 @@ def check_model_name(name: str, models_dir: Path) -> str:
     return name
 
 
-def choose_version(models_dir: Path, name: str, wanted: str = "") -> str:
+def choose_version(models_dir: Path, name: str, wanted: str = "", parent: str = "") -> str:
     """Give the version that is wanted; else 1.0.0, or the next minor one after the latest.
 
-    Raises SettingsError as `check_new_version`.
+    It comes after that of the `parent` too, which may lie elsewhere. Raises SettingsError as
+    `check_new_version`.
     """
     check_new_version(models_dir, name, wanted)
-    return wanted or _next_version(models_dir, name)
+    return wanted or _next_version(models_dir, name, parent)
 
 
 def check_new_version(models_dir: Path, name: str, wanted: str) -> None:
@@ -54,17 +54,7 @@ def check_new_version(models_dir: Path, name: str, wanted: str) -> None:
         )
 
 
-def _next_version(models_dir: Path, name: str) -> str:
-    versions = [
-        version
-        for _, manifest in list_manifests(models_dir)
-        if manifest.name == name and (version := _semantic(manifest.version)) is not None
-    ]
+def _next_version(models_dir: Path, name: str, parent: str = "") -> str:
+    known = [one.version for _, one in list_manifests(models_dir) if one.name == name]
+    versions = [version for one in (*known, parent) if (version := parse_semantic(one)) is not None]
     return str(max(versions).bump_minor()) if versions else _FIRST
-
-
-def _semantic(text: str) -> Version | None:
-    try:
-        return Version.parse(text, optional_minor_and_patch=True)
-    except ValueError:
-        return None

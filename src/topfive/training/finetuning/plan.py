@@ -13,16 +13,17 @@ from topfive.datasets.dataset import Dataset
 from topfive.datasets.split import Shares, Split, format_split, split_dataset
 from topfive.evaluation.answers import Answers
 from topfive.input_recipe import InputRecipe
+from topfive.training.export import Findings
 from topfive.training.finetuning.bases import Base
 from topfive.training.finetuning.recipe import TrainingRecipe
 
-# By file name, what further texts a bundle is to hold; it is asked before the bundle is in place.
-Documents = Callable[[Classifier, Answers], Mapping[str, str]]
+# What is found of a bundle beside its metrics, by its answers for the held-out photos.
+Examination = Callable[[Classifier, Answers], Findings]
 
 
-def no_documents(_: Classifier, __: Answers) -> Mapping[str, str]:
-    """Give no further texts."""
-    return {}
+def find_nothing(_: Classifier, __: Answers) -> Findings:
+    """Find nothing further."""
+    return Findings()
 
 
 def split_photos(dataset: Dataset, recipe: TrainingRecipe, base: Base) -> Split:
@@ -40,7 +41,7 @@ class TrainingPlan:
 
     `device` is auto, cpu or cuda; `workers` load photos beside the training (None: as suits the
     device). `samples` are pictures to try the model with, by name; the first is the golden picture.
-    `documents` is asked for further texts once the bundle answers. What was kept of the same
+    `examine` is asked what else a bundle shall hold, once it answers. What was kept of the same
     training is forgotten if it `restarts`.
     """
 
@@ -54,7 +55,7 @@ class TrainingPlan:
     device: str = "auto"
     workers: int | None = None
     samples: Mapping[str, Image.Image] = field(default_factory=dict)
-    documents: Documents = no_documents
+    examine: Examination = find_nothing
     restarts: bool = False
 
     @property

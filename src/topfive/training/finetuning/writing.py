@@ -1,7 +1,7 @@
 """From a trained network to a bundle: calibrated, written, then measured as it will serve."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -133,8 +133,12 @@ def _examine(plan: TrainingPlan, folder: Path, reporter: Reporter) -> Findings:
         reporter.begin("Measuring on held-out photos", len(held_out))
         answers = classify_photos(classifier, held_out, lambda _: reporter.advance())
         metrics = measure(answers, plan.dataset.classes)
-        further = plan.documents(classifier, answers)
+        further = plan.examine(classifier, answers)
     finally:
         classifier.close()
     evaluation = json.dumps(metrics.to_document(), indent=2) + "\n"
-    return Findings(metrics.summary(), {EVALUATION_FILE: evaluation, **further})
+    return replace(
+        further,
+        metrics={**metrics.summary(), **further.metrics},
+        documents={EVALUATION_FILE: evaluation, **further.documents},
+    )
