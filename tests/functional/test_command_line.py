@@ -138,11 +138,12 @@ def test_classify_without_a_model_says_so(tmp_path: Path, pictures: Path) -> Non
 
 @pytest.mark.parametrize("name", ["nothing", "../mobilenet_v2"])
 def test_pull_of_an_unknown_name_is_one_plain_line(tmp_path: Path, name: str) -> None:
-    """A model that nobody knows is refused in one line that names those there are."""
+    """A model that nobody knows is refused in one line that says where those there are stand."""
     done = topfive(tmp_path, "pull", name)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
-    assert "mobilenet_v2, resnet50" in done.stderr
+    assert "mobilenet_v2" in done.stderr
+    assert "docs/architectures.md" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
