@@ -1,5 +1,6 @@
 """The `topfive` command, and the same as `python -m topfive`."""
 
+import signal
 import sys
 
 _MISSING = """\
@@ -9,7 +10,18 @@ command needs; the client in Python, `topfive.client`, does not. Install it wher
 
 
 def main() -> None:
-    """Run the command line, or say what to install where only the client was installed."""
+    """Run the command line, or say what to install where only the client was installed.
+
+    SIGTERM ends a command as Ctrl-C does: what it has begun to write is deleted, and exit code 1.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit("Aborted!")
+
+
+def _run() -> None:
     try:
         from topfive.cli import main as run_commands  # noqa: PLC0415 - it may be missing
     except ModuleNotFoundError as error:

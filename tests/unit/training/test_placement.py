@@ -59,3 +59,32 @@ def test_what_is_replaced_leaves_nothing(tmp_path):
             (folder / "bundle.json").write_text(content)
     assert (target / "bundle.json").read_text() == "new"
     assert _names(target.parent) == ["1.0.0"]
+
+
+_STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from topfive import __main__, cli
+from topfive.training.placement import write_beside
+
+def make():
+    with write_beside(Path(sys.argv[1])) as folder:
+        (folder / "graph.bin").write_bytes(bytes(1000))
+        os.kill(os.getpid(), signal.Signals[sys.argv[2]])
+        signal.pause()
+
+cli.main = make
+__main__.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_command_that_is_stopped_leaves_nothing(tmp_path, name):
+    """A supervisor's SIGTERM is like Ctrl-C: one plain word, exit code 1, no half bundle."""
+    target = tmp_path / "birds" / "1.0.0"
+    stopped = subprocess.run(
+        [sys.executable, "-c", _STOPPED, str(target), name],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (stopped.returncode, stopped.stderr) == (1, "Aborted!\n")
+    assert _names(target.parent) == []
