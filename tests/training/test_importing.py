@@ -305,6 +305,7 @@ def test_a_recipe_file_is_read_strictly(tmp_path: Path) -> None:
     for text, told in (
         ("means = [0.4, 0.5, 0.3]\n", r"birds\.toml: means is not known; known are resize, crop"),
         ("resize = [\n", r"birds\.toml is not TOML"),
+        ("a = " + "[" * 5000, r"birds\.toml is no recipe: it is nested too deep"),
         ("resize = 'large'\n", r"birds\.toml: resize: Input should be a valid integer"),
     ):
         recipe.write_text(text)

@@ -122,10 +122,12 @@ def test_photos_that_are_not_there_are_told(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sample_that_is_no_picture_is_told(place, monkeypatch):
+def test_a_sample_that_is_no_picture_is_told(place, tmp_path, monkeypatch):
     """It is wrong usage, told before anything else is done."""
     monkeypatch.chdir(place)
     arguments = ["train", "photos", "--base", "mobilenet_v2", "--name", "a"]
-    done = CliRunner().invoke(commands, [*arguments, "--sample", "recipe.toml"])
-    assert done.exit_code == 2
-    assert "recipe.toml" in done.output
+    os.mkfifo(tmp_path / "pipe.png")
+    for file in ("recipe.toml", str(tmp_path / "pipe.png")):
+        done = CliRunner().invoke(commands, [*arguments, "--sample", file])
+        assert done.exit_code == 2
+        assert file in done.output

@@ -373,6 +373,16 @@ def test_damaged_state_is_made_anew(photos, tmp_path, learned):
     assert told.sentences[0].startswith("Epoch 1 of 1")
 
 
+def test_a_state_of_something_else_is_told(photos, tmp_path, learned):
+    """A file that is whole and says something else is named, with how to begin anew."""
+    plan = _plan(photos, tmp_path, scratch_recipe(epochs=1))
+    with kept_state.keep_state(tmp_path, "colours", plan.digest) as kept:
+        kept.write("fine_tuning", {"tuning": {"epoch": 1}})
+    with pytest.raises(TrainingStopped, match=r"\.training-.* is not of this training.*--restart"):
+        train(plan)
+    assert train(replace(plan, restarts=True)).is_dir()
+
+
 def test_a_part_without_photos_is_told(photos, tmp_path):
     """There is nothing to measure on then."""
     plan = _plan(photos, tmp_path, scratch_recipe())
@@ -388,6 +398,16 @@ def test_a_photo_that_is_gone_is_named(photos, tmp_path):
     plan.split.train[3].path.unlink()
     with pytest.raises(DatasetRefused, match=plan.split.train[3].path.name):
         train(replace(plan, workers=1))
+
+
+def test_a_photo_that_is_another_one_now_is_named(photos, tmp_path):
+    """The bundle says by digests what it has learned from, and that must be true."""
+    mine = write_photos(tmp_path / "photos", each=8)
+    plan = _plan(mine, tmp_path / "models", scratch_recipe())
+    first, second = plan.split.train[:2]
+    first.path.write_bytes(second.path.read_bytes())
+    with pytest.raises(DatasetRefused, match=rf"{first.path.name} is another picture than when"):
+        train(plan)
 
 
 def test_a_device_that_is_not_there_is_told(photos, tmp_path):

@@ -14,6 +14,7 @@ from topfive.bundles.store import read_manifest
 from topfive.cli.extras import require_packages
 from topfive.cli.training_results import describe_trained, show_trained
 from topfive.datasets.dataset import Dataset
+from topfive.datasets.photos import read_photo
 from topfive.datasets.reading import read_dataset
 from topfive.errors import Failure, TrainingStopped
 from topfive.images.decode import decode
@@ -212,7 +213,7 @@ def _sample_name(path: Path) -> str:
 def _read_sample(path: Path) -> Image.Image:
     limits = ImageLimits()
     try:
-        return decode(sniff(path.read_bytes(), limits), limits, 1024).pixels
+        return decode(sniff(read_photo(path, limits), limits), limits, 1024).pixels
     except OSError as error:
         raise click.BadParameter(f"{path}: {error.strerror}.", param_hint="--sample") from error
     except Failure as failure:

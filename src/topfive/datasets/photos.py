@@ -42,7 +42,7 @@ def check_photos(paths: Sequence[Path], limits: ImageLimits, report: Report) -> 
 
 def _check(path: Path, limits: ImageLimits) -> CheckedPhoto:
     try:
-        data = _read(path, limits.max_bytes)
+        data = read_photo(path, limits)
         decode(sniff(data, limits), limits, _LEAST_SIDE)
     except OSError as error:
         return CheckedPhoto("", f"it cannot be read: {error.strerror}.")
@@ -51,11 +51,15 @@ def _check(path: Path, limits: ImageLimits) -> CheckedPhoto:
     return CheckedPhoto(hashlib.sha256(data).hexdigest())
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
+def read_photo(path: Path, limits: ImageLimits) -> bytes:
+    """Read a photo's bytes, and of too large a file no more than shows that it is.
+
+    Raises OSError, also for what is no regular file.
+    """
     if not path.exists():
         raise FileNotFoundError(2, "there is no such file")
     if not path.is_file():
         # Reading a pipe may wait for ever.
         raise OSError(22, "it is not a regular file")
     with path.open("rb") as file:
-        return file.read(max_bytes + 1)
+        return file.read(limits.max_bytes + 1)

@@ -50,6 +50,9 @@ def _rows(table: Path) -> Iterator[tuple[int, _Row]]:
 
 
 def _read_text(table: Path) -> str:
+    if not table.is_file():
+        # Reading a pipe may wait for ever.
+        refuse(table, ["it is not a regular file."])
     try:
         # Spreadsheets begin a CSV with a byte order mark.
         return table.read_bytes().decode("utf-8-sig")

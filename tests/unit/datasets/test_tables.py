@@ -1,5 +1,7 @@
 """A CSV of photos: its columns, its classes and its mistakes."""
 
+import os
+
 import pytest
 
 from tests.unit.datasets.photos import write_table
@@ -126,6 +128,12 @@ def test_a_file_that_is_no_such_table_is_refused(tmp_path, content, said):
     table = tmp_path / "labels.csv"
     table.write_bytes(content)
     assert said in _refusal(table)
+
+
+def test_a_pipe_is_no_table(tmp_path):
+    """Nobody may ever write to it: it is refused, and not waited for."""
+    os.mkfifo(tmp_path / "labels.csv")
+    assert "it is not a regular file" in _refusal(tmp_path / "labels.csv")
 
 
 def test_ten_thousand_classes_are_read(tmp_path):

@@ -32,6 +32,14 @@ def test_a_recipe_is_read_from_toml(tmp_path):
     assert recipe.input.change(base) == base.model_copy(update={"resize": 64, "crop": 64})
 
 
+def test_a_recipe_that_is_nested_too_deep_is_refused(tmp_path):
+    """A reader that runs out of stack is told as what it is."""
+    file = tmp_path / "recipe.toml"
+    file.write_text("a = " + "[" * 5000)
+    with pytest.raises(SettingsError, match=r"recipe\.toml is no recipe: it is nested too deep"):
+        read_recipe(file)
+
+
 def test_a_recipe_survives_its_json():
     """What a manifest keeps is read as the same recipe."""
     recipe = parse_recipe({"augmentation": {"scale": [0.5, 1.1]}}, "test")
@@ -43,6 +51,7 @@ def test_a_recipe_survives_its_json():
     [
         ({"epoch": 3}, "epoch: it is not known.*Known: seed, "),
         ({"epochs": -1, "batch_size": 0}, "epochs: .*batch_size: "),
+        ({"epochs": 10**30, "batch_size": 10**30}, "epochs: .*batch_size: "),
         ({"augmentation": {"crop_scale": [1, 0.5]}}, "goes from 1.0 down to 0.5"),
         ({"augmentation": {"crop_scale": [0.5, 2]}}, "at most 1"),
         ({"epochs": 0, "head_epochs": 0}, "nothing is trained"),

@@ -196,9 +196,11 @@ def _resume(tuning: FineTuning, best: Best, kept: KeptState) -> Best:
     state = kept.read(_STATE)
     if state is None:
         return best
-    tuning.restore(state["tuning"])
+    with kept.in_use():
+        tuning.restore(state["tuning"])
+        best = Best.of_state(state["best"])
     tuning.compute.reporter.tell(f"Going on after epoch {tuning.epoch}, where it was stopped.")
-    return Best.of_state(state["best"])
+    return best
 
 
 def _average_of(network: torch.nn.Module, decay: float) -> AveragedModel | None:

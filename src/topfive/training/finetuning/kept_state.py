@@ -48,6 +48,17 @@ class KeptState:
         finally:
             beside.unlink(missing_ok=True)
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Go on from what was read; raises TrainingStopped if it is of no such training."""
+        try:
+            yield
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise TrainingStopped(
+                f"What is kept in {self.folder} is not of this training. Give the same command "
+                "with --restart, and it begins anew."
+            ) from error
+
     def clear(self) -> None:
         """Forget all states."""
         for path in self.folder.iterdir():

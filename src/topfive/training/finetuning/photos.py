@@ -1,5 +1,6 @@
 """Loads photos for a network: decoded as the service does, varied or not, in batches."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -12,6 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from topfive.datasets.dataset import LabelledPhoto
+from topfive.datasets.photos import read_photo
 from topfive.errors import DatasetRefused, Failure
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
@@ -152,7 +154,12 @@ class Loader:
 def _decode(photo: LabelledPhoto, recipe: InputRecipe) -> Image.Image:
     limits = ImageLimits()
     try:
-        data = photo.path.read_bytes()
+        data = read_photo(photo.path, limits)
+        if hashlib.sha256(data).hexdigest() != photo.sha256:
+            raise DatasetRefused(
+                f"{photo.path} is another picture than when the training began. Give the same "
+                "command again."
+            )
         return decode(sniff(data, limits), limits, least_side(recipe)).pixels
     except OSError as error:
         raise DatasetRefused(f"{photo.path} cannot be read: {error.strerror}.") from error

@@ -10,6 +10,9 @@ from topfive.bundles.recipe import RecipeOptions, change_recipe
 from topfive.errors import SettingsError
 from topfive.input_recipe import Channels, InputRecipe
 
+# What counts without end is a mistake, and torch takes no number above 2^63.
+_MOST_EPOCHS = 100_000
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
@@ -89,11 +92,11 @@ class TrainingRecipe(_Part):
     input: InputChanges = InputChanges()
     validation_share: float = Field(default=0.15, gt=0, lt=0.5)
     held_out_share: float = Field(default=0.15, gt=0, lt=0.5)
-    head_epochs: int = Field(default=60, ge=0)
+    head_epochs: int = Field(default=60, ge=0, le=_MOST_EPOCHS)
     head_learning_rate: float = Field(default=2e-3, gt=0)
-    epochs: int = Field(default=12, ge=0)
-    most_cpu_photos: int = Field(default=10_000, ge=0)
-    batch_size: int = Field(default=32, ge=2)
+    epochs: int = Field(default=12, ge=0, le=_MOST_EPOCHS)
+    most_cpu_photos: int = Field(default=10_000, ge=0, le=2**31)
+    batch_size: int = Field(default=32, ge=2, le=2**16)
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(default=1e-4, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -103,7 +106,7 @@ class TrainingRecipe(_Part):
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     freeze_norms: bool = True
-    patience: int = Field(default=4, ge=0)
+    patience: int = Field(default=4, ge=0, le=_MOST_EPOCHS)
     average_decay: float = Field(default=0, ge=0, lt=1)
     calibrate: bool = True
     half: bool = False
@@ -134,6 +137,8 @@ def read_recipe(path: Path) -> TrainingRecipe:
         raise SettingsError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The recipe {path} is not TOML: {error}.") from error
+    except RecursionError as error:
+        raise SettingsError(f"The recipe {path} is no recipe: it is nested too deep.") from error
     return parse_recipe(content, str(path))
 
 

@@ -104,7 +104,8 @@ class _Training:
     def _train_head(self) -> Best:
         state = self._kept.read(_HEAD_STATE)
         if state is not None:
-            return Best.of_state(state)
+            with self._kept.in_use():
+                return Best.of_state(state)
         recipe = self._plan.recipe
         learned, validation = self._features()
         self._reporter.begin("Training the last layer", recipe.head_epochs)
@@ -118,7 +119,8 @@ class _Training:
         """Have the frozen network look at each photo once; kept for a training that goes on."""
         state = self._kept.read(_FEATURES_STATE)
         if state is not None:
-            return Features(*state["learned"]), Features(*state["validation"])
+            with self._kept.in_use():
+                return Features(*state["learned"]), Features(*state["validation"])
         photos = len(self._plan.split.train) + len(self._plan.split.validation)
         self._reporter.begin("Looking at each photo", photos)
         learned, validation = (

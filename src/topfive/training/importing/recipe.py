@@ -108,6 +108,8 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise SettingsError(f"The recipe {file} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The recipe {file} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"The recipe {file} is no recipe: it is nested too deep.") from error
 
 
 def _describe(problem: Any) -> str:

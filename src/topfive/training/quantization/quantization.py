@@ -22,6 +22,7 @@ from topfive.bundles.store import Bundle, hash_file
 from topfive.classify.classifier import Classifier, Pixels, engine_source, load_classifier
 from topfive.classify.golden import open_reference
 from topfive.datasets.dataset import Dataset, LabelledPhoto, Part
+from topfive.datasets.photos import read_photo
 from topfive.datasets.split import parse_split
 from topfive.engines import EngineOptions
 from topfive.errors import DatasetRefused, Failure, QuantizationRefused
@@ -132,7 +133,8 @@ def _add_reference(bundle: Bundle, made: Bundle) -> None:
 
 def _prepare(classifier: Classifier, photo: LabelledPhoto) -> Pixels:
     try:
-        return classifier.prepare(sniff(photo.path.read_bytes(), classifier.limits)).pixels
+        data = read_photo(photo.path, classifier.limits)
+        return classifier.prepare(sniff(data, classifier.limits)).pixels
     except Failure as failure:
         raise DatasetRefused(f"{photo.path}: {failure.detail}") from failure
     except OSError as error:
