@@ -188,7 +188,7 @@ def test_a_photo_that_is_gone_meanwhile_is_named(digits, photos, tmp_path):
     copied = shutil.copytree(photos, tmp_path / "photos")
     plan = _plan(digits, copied, tmp_path / "models")
     shutil.rmtree(copied / "seven")
-    with pytest.raises(DatasetRefused, match=r"seven/\d\.png cannot be read: No such file"):
+    with pytest.raises(DatasetRefused, match=r"seven/\d\.png cannot be read: there is no such"):
         quantize_bundle(plan, NO_FLAGS)
     assert not list((tmp_path / "models").glob("*/*"))
 

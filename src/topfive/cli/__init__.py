@@ -18,6 +18,7 @@ from topfive.cli.retrain import retrain
 from topfive.cli.serve import serve
 from topfive.cli.train import train
 from topfive.errors import Mistake, OperatorError
+from topfive.telemetry.console import printable_lines
 
 __all__ = ["main"]
 
@@ -57,8 +58,8 @@ def main() -> None:
     try:
         commands()
     except Mistake as mistake:
-        click.echo(f"Error: {mistake}", err=True)
+        click.echo(f"Error: {printable_lines(mistake)}", err=True)
         sys.exit(2)
     except OperatorError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable_lines(error)}", err=True)
         sys.exit(1)

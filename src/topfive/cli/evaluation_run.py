@@ -24,6 +24,7 @@ from topfive.images.limits import ImageLimits
 from topfive.machine.probe import probe_machine
 from topfive.registry.loader import LoadOptions, open_classifier
 from topfive.settings import Settings
+from topfive.telemetry.console import printable
 
 Photos = tuple[LabelledPhoto, ...]
 
@@ -63,7 +64,7 @@ def run_evaluation(choices: EvaluationChoices, settings: Settings) -> None:
     with _open_classifiers(choices, settings) as classifiers:
         chosen = _choose_photos(choices, settings, classifiers)
         for note in chosen.notes:
-            click.echo(f"Note: {note}", err=True)
+            click.echo(f"Note: {printable(note)}", err=True)
         evaluation, *others = [
             _evaluate(*pair) for pair in zip(classifiers, chosen.by_model, strict=True)
         ]

@@ -20,6 +20,7 @@ from topfive.errors import BundleRefused, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.registry.loader import open_located
 from topfive.settings import read_settings
+from topfive.telemetry.console import printable
 
 if TYPE_CHECKING:
     from topfive.training.quantization.quantization import Quantized
@@ -135,7 +136,7 @@ def _quantize(
     with show_progress("Reading photos") as report:
         dataset = read_dataset(photos, bundle.labels, report=report)
     for note in dataset.notes:
-        click.echo(f"Note: {note}", err=True)
+        click.echo(f"Note: {printable(note)}", err=True)
     plan = QuantizationPlan(bundle, version, dataset, models_dir, *most)
     with show_progress("Classifying in each precision") as report:
         return quantize_bundle(plan, probe_machine().cpu_flags, report)

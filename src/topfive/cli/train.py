@@ -21,6 +21,7 @@ from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.settings import read_settings
+from topfive.telemetry.console import printable
 from topfive.training.finetuning.naming import check_model_name, check_new_version, choose_version
 from topfive.training.finetuning.progress import Reporter, show_progress
 from topfive.training.finetuning.recipe import TrainingRecipe, parse_recipe, read_recipe
@@ -169,7 +170,7 @@ def read_photos(
 
     dataset = read_dataset(photos, classes, adds_classes=adds_classes, report=report)
     for note in dataset.notes:
-        reporter.tell(f"Note: {note}")
+        reporter.tell(f"Note: {printable(note)}")
     return dataset
 
 

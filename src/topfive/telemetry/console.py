@@ -111,3 +111,8 @@ def _plain(line: _Line) -> str:
 def printable(text: str) -> str:
     """Write what could steer a terminal, or begin a line, as Python would in quotes."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def printable_lines(text: object) -> str:
+    """Write what may quote a file's name, which can hold anything, with its lines as they are."""
+    return "\n".join(map(printable, str(text).split("\n")))

@@ -12,7 +12,7 @@ from pathlib import Path
 from topfive.errors import BundleMissing, SettingsError
 
 _MAKING, _REPLACED = ".making-", ".replaced-"
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP}
 
 
 @contextmanager
@@ -76,6 +76,10 @@ def _lock(descriptor: int, operation: int) -> bool:
 
 def explain_unwritable(models_dir: Path, error: OSError) -> SettingsError | BundleMissing:
     """Make the error that says in plain words why no bundle can be written."""
+    if isinstance(error, FileExistsError):
+        return SettingsError(
+            f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.filename} is no folder."
+        )
     if error.errno in _NOT_WRITABLE:
         return SettingsError(
             f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.strerror}."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from topfive.training.placement import write_beside
+from topfive.training.placement import explain_unwritable, write_beside
 
 _KILLED = """
 import os, signal, sys
@@ -89,3 +89,11 @@ def test_a_command_that_is_stopped_leaves_nothing(tmp_path, name):
     )  # fmt: skip
     assert (stopped.returncode, stopped.stderr) == (1, "Aborted!\n")
     assert _names(target.parent) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    """What a folder cannot be made of is told, and not that something exists."""
+    (tmp_path / "birds").write_text("")
+    with pytest.raises(FileExistsError) as caught, write_beside(tmp_path / "birds" / "1.0.0"):
+        pass
+    assert f"{tmp_path / 'birds'} is no folder" in str(explain_unwritable(tmp_path, caught.value))
