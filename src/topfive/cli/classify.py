@@ -32,7 +32,7 @@ Told = tuple[Path, Outcome, str]
 _UNREADABLE = "unreadable_file"
 
 
-@click.command()
+@click.command(short_help="Classify picture files without a server.")
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE|FOLDER|-...",
                 type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
 @click.option("--top-k", default=5, show_default=True, type=click.IntRange(1, 100),

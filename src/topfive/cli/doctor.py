@@ -11,7 +11,7 @@ from topfive.cli.findings import Report, examine
 from topfive.settings import read_settings
 
 
-@click.command()
+@click.command(short_help="Show what would be chosen on this machine, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> None:
     """Show what topfive would choose on this machine, why, and what to do next.

@@ -13,7 +13,7 @@ _PRECISIONS = ("auto", "f32", "bf16", "int8")
 _PARTS = ("unseen", "held_out", "validation", "train", "all")
 
 
-@click.command()
+@click.command(short_help="Measure how good a model is on labelled photos.")
 @click.argument("bundle")
 @click.argument("photos", type=click.Path(path_type=Path, exists=True))
 @click.option("--against", metavar="BUNDLE2",

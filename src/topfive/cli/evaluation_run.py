@@ -18,7 +18,7 @@ from topfive.datasets.dataset import Dataset, LabelledPhoto
 from topfive.datasets.reading import read_dataset
 from topfive.engines import EngineOptions
 from topfive.evaluation.evaluation import Compared, Evaluation, evaluate, hold_against
-from topfive.evaluation.photos import PartChoice, choose_photos, read_split, share_classes
+from topfive.evaluation.photos import PartChoice, choose_photos, count_seen, read_split, share_classes
 from topfive.evaluation.wrong_answers import worst_answers
 from topfive.images.limits import ImageLimits
 from topfive.machine.probe import probe_machine
@@ -115,7 +115,11 @@ def _choose_photos(
         )
     splits = [read_split(one.bundle) for one in classifiers]
     photos = choose_photos(dataset.photos, choices.part, splits)
-    notes = [*dataset.notes, *_left_out(choices.part, len(dataset.photos) - len(photos))]
+    notes = [
+        *dataset.notes,
+        *_left_out(choices.part, len(dataset.photos) - len(photos)),
+        *_seen(count_seen(photos, splits)),
+    ]
     if len(classifiers) == 1:
         return _ChosenPhotos(dataset, (photos,), tuple(notes))
     shared = share_classes(photos, *labels)
@@ -132,6 +136,15 @@ def _left_out(part: PartChoice, count: int) -> list[str]:
     if part == "unseen":
         why = "which a model was trained on or chosen by. --part all takes them too."
     return [f"{_count_photos(count)} left out, {why}"]
+
+
+def _seen(count: int) -> list[str]:
+    if not count:
+        return []
+    return [
+        f"{_count_photos(count)} among these that a model was trained on or chosen by: it does "
+        "better on them than on others."
+    ]
 
 
 def _count_photos(count: int) -> str:

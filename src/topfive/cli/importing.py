@@ -40,7 +40,7 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
         return red, green, blue
 
 
-@click.command("import")
+@click.command("import", short_help="Make a bundle of an ONNX or OpenVINO file.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="What the model is called.")
 @click.option(

@@ -23,7 +23,7 @@ from topfive.training.finetuning.progress import show_progress
 from topfive.training.promotion import Serving, check_promotion, describe
 
 
-@click.command()
+@click.command(short_help="Activate a version if it was found better.")
 @click.argument("model", metavar="MODEL")
 @click.option("--photos", multiple=True, type=click.Path(path_type=Path), metavar="PHOTOS",
               help="Compare anew on these, as far as neither version has learned from them; "

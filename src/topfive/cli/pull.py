@@ -39,7 +39,7 @@ class Channels(click.ParamType[tuple[float, float, float]]):
             self.fail(f"{value!r}: {error}.", param, ctx)
 
 
-@click.command()
+@click.command(short_help="Make the bundle of one of torchvision's classifiers.")
 @click.argument("model")
 @click.option("--weights", help="A local .pth or .safetensors file, or a URL of one. "
               "[default: TOPFIVE_WEIGHTS, else torchvision's official weights]")  # fmt: skip

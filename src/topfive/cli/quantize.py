@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MB = 1_000_000
 
 
-@click.command()
+@click.command(short_help="Make a version of a model that can compute in int8.")
 @click.argument("bundle")
 @click.option("--calibrate", "photos", required=True, metavar="PHOTOS",
               type=click.Path(path_type=Path, exists=True),

@@ -12,7 +12,7 @@ from topfive.errors import OperatorError
 _PROCESSES = Path("/proc")
 
 
-@click.command()
+@click.command(short_help="Replace all workers of a running service.")
 @click.argument("pid", type=click.IntRange(1), required=False)
 def reload(pid: int | None) -> None:
     """Replace all workers of a running service, one generation by the next.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from topfive.training.retraining.planning import Retraining
 
 
-@click.command()
+@click.command(short_help="Train a version on with further photos.")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--from", "parent", required=True, metavar="BUNDLE",
               help="The version to train on, as NAME, NAME@VERSION or its folder.")  # fmt: skip

@@ -60,7 +60,7 @@ def how_to_train(command: CommandT) -> CommandT:
     return command
 
 
-@click.command()
+@click.command(short_help="Train a model of your own on labelled photos.")
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option("--base", required=True, metavar="ARCHITECTURE|BUNDLE",
               help="What to begin with: an architecture such as mobilenet_v2, with its official "

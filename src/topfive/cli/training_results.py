@@ -50,7 +50,7 @@ def _calibration(manifest: Manifest) -> list[str]:
     if made is None:
         return []
     line = (
-        f"Confidence: calibration error {made.error_before:.3f}, divided by the temperature "
-        f"{made.temperature:.2f} it is {made.error_after:.3f}"
+        f"Confidence: calibration error {made.error_before:.3f} before calibration, "
+        f"{made.error_after:.3f} after it (temperature {made.temperature:.2f})"
     )
     return [line]

@@ -50,6 +50,11 @@ def choose_photos(photos: Photos, part: PartChoice, splits: Sequence[Mapping[str
     return chosen
 
 
+def count_seen(photos: Photos, splits: Sequence[Mapping[str, Part]]) -> int:
+    """Count the photos that any of the models was trained on or chosen by."""
+    return sum(any(split.get(one.sha256) in _SEEN for split in splits) for one in photos)
+
+
 def share_classes(
     photos: Photos, first: tuple[str, ...], second: tuple[str, ...]
 ) -> tuple[Photos, Photos]:

@@ -98,7 +98,7 @@ def _with_login(url: str) -> str:
 def _unreachable(url: str, why: str) -> str:
     return (
         f"The weights could not be downloaded from {shown(url)}: {why}. Where there is no "
-        "internet access, set TOPFIVE_WEIGHTS to a local .pth or .safetensors file."
+        "internet access, name a local .pth or .safetensors file by TOPFIVE_WEIGHTS or --weights."
     )
 
 

@@ -17,6 +17,14 @@ def test_examples_stand_on_lines_of_their_own(command):
     assert not any("\\b" in line for line in lines)
 
 
+def test_what_commands_do_is_told_in_whole_sentences():
+    """In `topfive --help` no sentence is cut off, on a terminal of 80 columns."""
+    output = CliRunner().invoke(commands, ["--help"], terminal_width=80).output
+    listed = output.partition("Commands:\n")[2].splitlines()
+    assert len(listed) == len(commands.commands)
+    assert not [line for line in listed if not line.endswith(".") or line.endswith("...")]
+
+
 @pytest.mark.parametrize("command", ["list", "load", "activate", "unload", "route"])
 def test_commands_about_models_have_examples_too(command):
     """The same holds one level down, and each tells where the service is and of its key."""

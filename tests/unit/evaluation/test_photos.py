@@ -7,7 +7,7 @@ from tests.unit.evaluation.answer_sets import photo
 from topfive.bundles.store import open_bundle
 from topfive.datasets.dataset import LabelledPhoto
 from topfive.errors import DatasetRefused
-from topfive.evaluation.photos import choose_photos, read_split, share_classes
+from topfive.evaluation.photos import choose_photos, count_seen, read_split, share_classes
 
 PHOTOS = tuple(photo(number, number % 3) for number in range(6))
 SPLIT = {
@@ -41,6 +41,13 @@ def test_of_two_models_neither_may_have_seen_a_photo():
     """A photo that the other model was trained on is left out too."""
     other = {PHOTOS[3].sha256: "train", PHOTOS[2].sha256: "held_out"}
     assert numbers(choose_photos(PHOTOS, "unseen", [SPLIT, other])) == [2, 4, 5]
+
+
+def test_photos_that_a_model_has_seen_are_counted():
+    """Each counts once, whichever of the two models was trained on it or chosen by it."""
+    other = {PHOTOS[3].sha256: "train", PHOTOS[0].sha256: "validation"}
+    assert count_seen(PHOTOS, [SPLIT, other]) == 3
+    assert count_seen(PHOTOS[4:], [SPLIT, other]) == 0
 
 
 def test_a_bundle_without_a_split_goes_by_the_dataset():
