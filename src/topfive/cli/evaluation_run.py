@@ -18,7 +18,13 @@ from topfive.datasets.dataset import Dataset, LabelledPhoto
 from topfive.datasets.reading import read_dataset
 from topfive.engines import EngineOptions
 from topfive.evaluation.evaluation import Compared, Evaluation, evaluate, hold_against
-from topfive.evaluation.photos import PartChoice, choose_photos, count_seen, read_split, share_classes
+from topfive.evaluation.photos import (
+    PartChoice,
+    choose_photos,
+    count_seen,
+    read_split,
+    share_classes,
+)
 from topfive.evaluation.wrong_answers import worst_answers
 from topfive.images.limits import ImageLimits
 from topfive.machine.probe import probe_machine
@@ -141,10 +147,8 @@ def _left_out(part: PartChoice, count: int) -> list[str]:
 def _seen(count: int) -> list[str]:
     if not count:
         return []
-    return [
-        f"{_count_photos(count)} among these that a model was trained on or chosen by: it does "
-        "better on them than on others."
-    ]
+    photos = f"{_count_photos(count)} among these that a model was trained on or chosen by"
+    return [f"{photos}: it does better on them than on others."]
 
 
 def _count_photos(count: int) -> str:
