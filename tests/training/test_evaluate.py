@@ -222,7 +222,7 @@ def test_a_hostile_class_name_stays_text(tmp_path, typed, photos, bundle, traine
         (("mobilenet_v2", "photos"), "topfive pull mobilenet_v2"),
         (("digits", "gone"), "'gone' does not exist"),
         (("digits", "empty"), "no folder per class"),
-        (("digits", "photos", "--part", "held_out"), "no split.csv"),
+        (("digits", "photos", "--part", "held_out"), "None of the 40 photos is in"),
         (("digits", "photos", "--report", "photos/one/7.jpg"), "does not end in .html"),
         (("digits", "photos", "--report", "gone/r.html"), "there is no folder gone"),
         (("digits", "photos", "--against-engine", "torch"), "go with --against"),
