@@ -32,7 +32,8 @@ def main() -> None:
 
 def _leave_output() -> None:
     """Have the interpreter's end not try again what standard output cannot take."""
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):
+        # There is none where it was closed.
         sys.stdout.flush()
         return
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,7 @@
 """Models of other formats become bundles that answer what their files say, or are refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from topfive.cli import commands
 from topfive.engines.contract import EngineOptions
 from topfive.errors import OperatorError, SettingsError, WeightsRefused
 from topfive.images.limits import ImageLimits
+from topfive.training.importing import bundle as importing
 from topfive.training.importing import conversion
 from topfive.training.importing.serving_graph import take_pixels
 
@@ -190,6 +192,22 @@ def test_the_same_again_is_left_as_it_is(tmp_path: Path) -> None:
             SettingsError, match=r"version 1\.0\.0 of birds already.*choose another"
         ):
             run_import(tmp_path, model, *SIZED, "--version", "1.0.0", *other)
+
+
+def test_another_process_that_was_faster_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it made of another recipe under the same version is not taken for one's own."""
+    model = write_onnx(tmp_path / "birds.onnx")
+    other = take_in(tmp_path, model, *SIZED, "--version", "1.0.0", "--name", "other")
+    monkeypatch.setattr(
+        importing,
+        "_require_agreement",
+        lambda *_: shutil.copytree(other.folder, tmp_path / "models" / "birds" / "1.0.0"),
+    )
+    with pytest.raises(SettingsError, match=r"a version 1\.0\.0 of .* already, made of another"):
+        run_import(tmp_path, model, *SIZED, "--version", "1.0.0", "--channels", "bgr")
+    assert [one.name for one in (tmp_path / "models" / "birds").iterdir()] == ["1.0.0"]
 
 
 def test_another_order_of_channels_is_another_version(tmp_path: Path) -> None:

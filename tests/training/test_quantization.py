@@ -28,7 +28,13 @@ from topfive.engines import (
     native_int8,
     open_engine,
 )
-from topfive.errors import BundleMissing, DatasetRefused, Mistake, QuantizationRefused
+from topfive.errors import (
+    BundleMissing,
+    DatasetRefused,
+    Mistake,
+    QuantizationRefused,
+    SettingsError,
+)
 from topfive.images.limits import ImageLimits
 from topfive.machine.probe import probe_machine
 from topfive.training.quantization import quantization
@@ -181,6 +187,20 @@ def test_a_full_disk_leaves_nothing(digits, photos, tmp_path, monkeypatch):
     with pytest.raises(BundleMissing, match=r"cannot be written to .*: No space left on device"):
         quantize_bundle(_plan(digits, photos, tmp_path), NO_FLAGS)
     assert not list(tmp_path.glob("*/*"))
+
+
+def test_another_process_that_was_faster_is_told(digits, photos, tmp_path, monkeypatch):
+    """Its version stays, and is not taken for the one that was measured here."""
+    plan = _plan(digits, photos, tmp_path, most_drop=100)
+    target = tmp_path / "digits" / plan.version
+
+    def make_it(*_):
+        copy_bundle(digits, target, version=plan.version)
+
+    monkeypatch.setattr(quantization, "_require_accuracy", make_it)
+    with pytest.raises(SettingsError, match="Another process has made digits"):
+        quantize_bundle(plan, NO_FLAGS)
+    assert [one.name for one in target.parent.iterdir()] == [plan.version]
 
 
 def test_a_photo_that_is_gone_meanwhile_is_named(digits, photos, tmp_path):

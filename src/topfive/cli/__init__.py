@@ -19,6 +19,7 @@ from topfive.cli.serve import serve
 from topfive.cli.train import train
 from topfive.errors import Mistake, OperatorError
 from topfive.telemetry.console import printable_lines
+from topfive.telemetry.logs import silence_pillow
 
 __all__ = ["main"]
 
@@ -55,6 +56,7 @@ for command in (
 
 def main() -> None:
     """Run the command line; an operator's error is one plain message and exit code 1 or 2."""
+    silence_pillow()
     try:
         commands()
     except Mistake as mistake:

@@ -94,7 +94,14 @@ def _redirect_standard_logging(level: int, chain: list[Any], stream: TextIO) -> 
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # Pillow tells details of callers' pictures, by warnings too; those never belong in a log.
+    silence_pillow()
+
+
+def silence_pillow() -> None:
+    """Leave out what Pillow says of pictures, by warnings too: no detail of a caller's is logged.
+
+    Of labelled photos it would be said between a command's own lines, without a file's name.
+    """
     logging.getLogger("PIL").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 

@@ -1,11 +1,15 @@
 """What a command prints, where its output or the names in it are hostile."""
 
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
+
+from tests import pictures
 
 _PRINT = """
 from topfive import __main__, cli
@@ -46,3 +50,18 @@ def test_a_files_name_does_not_steer_the_terminal(tmp_path):
     assert done.returncode == 2
     assert "\\x1b[2Jphotos" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_pillows_own_words_are_left_out(tmp_path):
+    """What it warns of names neither a file nor what to do."""
+    folder = tmp_path / "photos" / "a"
+    folder.mkdir(parents=True)
+    whole = pictures.encode(pictures.draw(8, 8, 0), "PNG")
+    # An animation of no pictures, behind the 33 bytes that every PNG begins with.
+    chunk = b"acTL" + bytes(8)
+    animated = whole[:33] + struct.pack(">I", 8) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (folder / "still.png").write_bytes(animated + whole[33:])
+    done = _run("-m", "topfive", "train", str(folder.parent), "--base", "digits", "--name", "a")
+    assert done.returncode == 2
+    assert "Two classes are needed" in done.stderr
+    assert "APNG" not in done.stderr

@@ -76,6 +76,8 @@ def import_model(plan: ImportPlan) -> Path:
         raise explain_unwritable(plan.models_dir, error) from error
     except SafetensorError as error:
         raise BundleMissing(f"The bundle cannot be written: {error}") from error
+    # Another process may have been faster, with something else.
+    _require_same(read_manifest(target), given, identity)
     return target
 
 

@@ -18,14 +18,14 @@ from topfive.bundles.manifest import (
     Int8Section,
     Manifest,
 )
-from topfive.bundles.store import Bundle, hash_file
+from topfive.bundles.store import Bundle, hash_file, read_manifest
 from topfive.classify.classifier import Classifier, Pixels, engine_source, load_classifier
 from topfive.classify.golden import open_reference
 from topfive.datasets.dataset import Dataset, LabelledPhoto, Part
 from topfive.datasets.photos import read_photo
 from topfive.datasets.split import parse_split
 from topfive.engines import EngineOptions
-from topfive.errors import DatasetRefused, Failure, QuantizationRefused
+from topfive.errors import DatasetRefused, Failure, QuantizationRefused, SettingsError
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.training.placement import explain_unwritable, write_beside
@@ -83,6 +83,11 @@ def quantize_bundle(
             (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
         raise explain_unwritable(plan.models_dir, error) from error
+    if read_manifest(target) != manifest:
+        raise SettingsError(
+            f"Another process has made {plan.bundle.manifest.name} {plan.version} meanwhile, and a "
+            "version never changes. Choose another with --version."
+        )
     return Quantized(target, manifest, measurement)
 
 
