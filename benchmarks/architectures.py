@@ -23,7 +23,7 @@ from report import describe_machine
 from topfive.bundles.manifest import GRAPH_WEIGHTS_FILE
 from topfive.bundles.official import official_weights
 from topfive.bundles.store import Bundle, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.architectures import ARCHITECTURES, architecture_options
 from topfive.engines.torchvision_models import build_module, scoring_layer

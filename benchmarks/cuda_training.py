@@ -23,7 +23,7 @@ from PIL import Image
 
 from topfive.bundles.manifest import Manifest
 from topfive.bundles.store import open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.reading import read_dataset
 from topfive.engines import EngineOptions
 from topfive.images.limits import ImageLimits

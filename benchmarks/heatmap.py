@@ -30,7 +30,8 @@ from server import Server, ServerPlan, serving
 from topfive.bundles.manifest import GRAPH_FILE
 from topfive.bundles.official import official_weights
 from topfive.bundles.store import Bundle, open_bundle
-from topfive.classify.classifier import Classifier, engine_source, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.engines import EngineCandidate, EngineOptions, open_engine
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.engines.torchvision_models import build_module

@@ -26,7 +26,7 @@ from process_tree import read_tree, total_cpu_ms
 from report import describe_machine
 from server import Server, ServerPlan, clean_environment, serving
 from topfive.bundles.store import Bundle, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.classify.speed import measure_ms
 from topfive.datasets.dataset import Dataset
 from topfive.datasets.reading import read_dataset

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from topfive.classify import classifier
+from topfive.classify import loading
 from topfive.cli import main
 from topfive.engines.contract import EngineCandidate
 
@@ -29,12 +29,14 @@ def _open_engine(source, candidate, slots):
     return _Broken(engine) if candidate.precision == "bf16" else engine
 
 
-_real_open = classifier.open_engine
-_real_candidates = classifier.engine_candidates
-classifier.open_engine = _open_engine
-classifier.engine_candidates = lambda options, _: _real_candidates(
-    options, frozenset({"avx512_bf16"})
-)
+def _engine_candidates(options, _cpu_flags, *, has_int8):
+    return _real_candidates(options, frozenset({"avx512_bf16"}), has_int8=has_int8)
+
+
+_real_open = loading.open_engine
+_real_candidates = loading.engine_candidates
+loading.open_engine = _open_engine
+loading.engine_candidates = _engine_candidates
 
 if __name__ == "__main__":
     main()

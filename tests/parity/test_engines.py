@@ -5,7 +5,8 @@ import pytest
 
 from tests import pictures
 from topfive.bundles.store import Bundle
-from topfive.classify.classifier import Classifier, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import load_classifier
 from topfive.classify.topk import softmax
 from topfive.engines import EngineOptions
 from topfive.images.decode import decode

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from topfive.bundles.store import demo_root, open_bundle
-from topfive.classify.classifier import Classifier, engine_source, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.engines import EngineOptions, open_engine
 from topfive.engines.contract import EngineCandidate, FeaturedLogits
 from topfive.engines.torch_engine import open_torch_engine

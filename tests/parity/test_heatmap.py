@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from tests import pictures
 from topfive.bundles.store import Bundle, demo_root, open_bundle
-from topfive.classify.classifier import Classifier, load_classifier
+from topfive.classify.classifier import Classifier
 from topfive.classify.heatmap import _lay, _relative, open_class_maps
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module
 from topfive.images.decode import decode

@@ -11,7 +11,8 @@ from tests.live_server import run_server
 from tests.pictures import jpeg
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.store import open_bundle
-from topfive.classify.classifier import Classifier, engine_source, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.engines import EngineCandidate, EngineOptions, open_engine
 from topfive.engines.architectures import architecture_options
 from topfive.engines.torchvision_models import (

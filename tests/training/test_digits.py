@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from topfive.bundles.store import demo_root, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.reading import read_dataset
 from topfive.engines import EngineOptions
 from topfive.evaluation.answers import classify_photos

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.functional.start import run_topfive as topfive
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import demo_root, hash_file, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.cli import main
 from topfive.datasets.reading import read_dataset
 from topfive.engines import EngineOptions

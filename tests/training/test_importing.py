@@ -24,7 +24,8 @@ from tests.training.model_files import (
 )
 from topfive.bundles.manifest import GOLDEN_LOGITS_FILE, GRAPH_WEIGHTS_FILE
 from topfive.bundles.store import Bundle, open_bundle
-from topfive.classify.classifier import Classifier, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import load_classifier
 from topfive.cli import commands
 from topfive.engines.contract import EngineOptions
 from topfive.errors import OperatorError, SettingsError, WeightsRefused

@@ -17,8 +17,8 @@ from safetensors.numpy import load_file
 from tests import pictures
 from tests.unit.bundle_copies import copy_bundle, replace_file
 from topfive.bundles.store import demo_root, find_bundle, open_bundle
-from topfive.classify.classifier import engine_source, load_classifier
 from topfive.classify.golden import open_reference
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.cli import commands
 from topfive.datasets.reading import read_dataset
 from topfive.engines import (

@@ -18,7 +18,7 @@ from tests.training.coloured_photos import (
     write_photos,
 )
 from topfive.bundles.store import list_manifests, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.reading import read_dataset
 from topfive.datasets.split import Split, parse_split
 from topfive.engines import EngineOptions

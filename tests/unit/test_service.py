@@ -12,7 +12,8 @@ import pytest
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle
 from topfive.bundles.store import Bundle, open_bundle
-from topfive.classify.classifier import Classifier, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import load_classifier
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline, Load
 from topfive.concurrency.memory import MemoryBudget
 from topfive.engines import EngineOptions

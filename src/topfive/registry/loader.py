@@ -14,7 +14,8 @@ from topfive.bundles.store import (
     read_manifest,
 )
 from topfive.bundles.versions import KnownBundle, pick_version
-from topfive.classify.classifier import Classifier, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import load_classifier
 from topfive.engines.architectures import ARCHITECTURES, KNOWN_ARCHITECTURES, did_you_mean
 from topfive.engines.contract import EngineOptions
 from topfive.errors import (

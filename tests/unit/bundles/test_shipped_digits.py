@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from topfive.bundles.store import demo_root, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.split import parse_split
 from topfive.engines import EngineOptions
 from topfive.images.limits import ImageLimits

@@ -11,8 +11,9 @@ from safetensors.numpy import load_file, save
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import demo_root, open_bundle
-from topfive.classify import classifier as classifier_module
-from topfive.classify.classifier import Classifier, engine_source, load_classifier
+from topfive.classify import loading
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.engines import EngineOptions, open_engine
 from topfive.engines.contract import EngineCandidate
 from topfive.errors import EngineRefused, InternalError, InvalidImage, OperatorError
@@ -241,7 +242,7 @@ class _Wrapped:
 def opened(monkeypatch):
     """Open wrapped engines in place of real ones; nothing is broken at first."""
     engines = _Opened(set())
-    monkeypatch.setattr(classifier_module, "open_engine", engines.open)
+    monkeypatch.setattr(loading, "open_engine", engines.open)
     return engines
 
 

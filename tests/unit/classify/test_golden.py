@@ -8,8 +8,8 @@ from safetensors.numpy import load_file, save
 
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import open_bundle
-from topfive.classify.classifier import load_classifier
 from topfive.classify.golden import INPUTS, make_inputs, open_reference
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions
 from topfive.errors import BundleRefused, EngineRefused
 from topfive.images.limits import ImageLimits

@@ -13,14 +13,14 @@ from safetensors.numpy import load_file
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import open_bundle
-from topfive.classify import classifier as classifier_module
-from topfive.classify.classifier import load_classifier
+from topfive.classify import loading
 from topfive.classify.heatmap import (
     LONGEST_SIDE,
     ClassWeights,
     draw_heatmap,
     open_class_maps,
 )
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions, open_engine
 from topfive.errors import BundleRefused, EngineRefused, HeatmapUnavailable
 from topfive.images.decode import Decoded
@@ -295,7 +295,7 @@ def opened(monkeypatch) -> list[str]:
         outputs.append(source.features_output)
         return open_engine(source, candidate, slots)
 
-    monkeypatch.setattr(classifier_module, "open_engine", open_noting)
+    monkeypatch.setattr(loading, "open_engine", open_noting)
     return outputs
 
 

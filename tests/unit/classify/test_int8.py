@@ -7,8 +7,8 @@ from safetensors.numpy import load_file, save
 from tests import pictures
 from tests.unit.bundle_copies import add_int8_graph, change_manifest, copy_bundle, replace_file
 from topfive.bundles.store import open_bundle
-from topfive.classify import classifier as classifier_module
-from topfive.classify.classifier import load_classifier
+from topfive.classify import loading
+from topfive.classify.loading import load_classifier
 from topfive.classify.speed import is_worth_it, measure_ms
 from topfive.engines import EngineOptions
 from topfive.errors import BundleRefused, EngineRefused
@@ -32,7 +32,7 @@ def quantized(tiny_folder, tmp_path):
 def times_ms(monkeypatch):
     """How many milliseconds int8, and what comes next, are said to take."""
     told = [1.0, 2.0]
-    monkeypatch.setattr(classifier_module, "measure_ms", lambda *_: told)
+    monkeypatch.setattr(loading, "measure_ms", lambda *_: told)
     return told
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_faster_does_not_serve(quantized, times_ms):
 
 def test_what_disagrees_does_not_serve(quantized, monkeypatch):
     """It is not even timed, and the next one answers."""
-    monkeypatch.setattr(classifier_module, "measure_ms", pytest.fail)
+    monkeypatch.setattr(loading, "measure_ms", pytest.fail)
     tensors = load_file(quantized / "golden.safetensors")
     away = tensors["f32"] - tensors["f32"].mean(axis=1, keepdims=True)
     tensors["int8"] = tensors["f32"] + away * 1e-6
@@ -108,7 +108,7 @@ def test_int8_without_such_a_graph_is_refused(tiny_bundle):
 
 def test_other_cpus_are_not_troubled(quantized, monkeypatch):
     """Without native int8, its graph is neither opened nor told of."""
-    monkeypatch.setattr(classifier_module, "measure_ms", pytest.fail)
+    monkeypatch.setattr(loading, "measure_ms", pytest.fail)
     loaded = _load(quantized, AUTO, frozenset())
     assert (loaded.engine.precision, loaded.refused) == ("f32", ())
     loaded.close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import pictures
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.dataset import LabelledPhoto
 from topfive.engines import EngineOptions
 from topfive.errors import DatasetRefused

@@ -8,6 +8,7 @@ import pytest
 from topfive.bundles.store import Bundle
 from topfive.bundles.versions import ModelReference
 from topfive.classify.classifier import Classifier
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions
 from topfive.errors import ModelNotFound, ModelUnavailable
 from topfive.images.limits import ImageLimits
@@ -199,8 +200,6 @@ def test_leases_and_swaps_may_race(make):
 
 def test_a_closed_openvino_engine_is_really_given_up(tiny_bundle):
     """Closing a classifier drops its slots."""
-    from topfive.classify.classifier import load_classifier
-
     options = EngineOptions("openvino", "f32", 2)
     classifier = load_classifier(tiny_bundle, options, ImageLimits(), frozenset())
     plain = classifier.engine._plain

@@ -10,7 +10,8 @@ import pytest
 from tests import pictures
 from tests.unit.bundle_copies import change_manifest, copy_bundle
 from topfive.bundles.store import open_bundle
-from topfive.classify.classifier import Classifier, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import load_classifier
 from topfive.concurrency.memory import MemoryBudget
 from topfive.engines import EngineOptions
 from topfive.errors import ModelUnavailable

@@ -11,7 +11,7 @@ from topfive.bundles.store import open_bundle
 from topfive.cache.cache import Cache
 from topfive.cache.guarded import CacheEvents, GuardedStore
 from topfive.classify import classifier as classifying
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
 from topfive.engines import EngineOptions

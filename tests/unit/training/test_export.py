@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from topfive.bundles.store import hash_file, list_manifests, open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module
 from topfive.errors import EngineRefused, WeightsRefused

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from topfive.bundles.recipe import RecipeOptions
 from topfive.bundles.source import given_source
 from topfive.bundles.store import open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.engines import EngineOptions
 from topfive.engines.torchvision_models import build_module, import_torchvision
 from topfive.errors import BundleMissing, LabelsRefused, SettingsError, WeightsRefused

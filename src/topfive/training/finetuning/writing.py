@@ -18,7 +18,7 @@ from topfive.bundles.manifest import (
     TrainingSection,
 )
 from topfive.bundles.store import open_bundle
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.split import format_split
 from topfive.engines.contract import EngineOptions
 from topfive.evaluation.answers import classify_photos

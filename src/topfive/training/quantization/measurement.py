@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from topfive.bundles.manifest import GRAPH_WEIGHTS_FILE, INT8_GRAPH_WEIGHTS_FILE
 from topfive.bundles.store import Bundle
-from topfive.classify.classifier import Classifier, engine_source, load_classifier
+from topfive.classify.classifier import Classifier
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.classify.speed import measure_ms
 from topfive.datasets.dataset import LabelledPhoto
 from topfive.engines import (

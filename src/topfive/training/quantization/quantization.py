@@ -19,8 +19,9 @@ from topfive.bundles.manifest import (
     Manifest,
 )
 from topfive.bundles.store import Bundle, hash_file, read_manifest
-from topfive.classify.classifier import Classifier, Pixels, engine_source, load_classifier
+from topfive.classify.classifier import Classifier, Pixels
 from topfive.classify.golden import open_reference
+from topfive.classify.loading import engine_source, load_classifier
 from topfive.datasets.dataset import Dataset, LabelledPhoto, Part
 from topfive.datasets.photos import read_photo
 from topfive.datasets.split import parse_split

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from topfive.bundles.manifest import ComparisonSection
 from topfive.bundles.store import Bundle
 from topfive.bundles.versions import bundle_digest
-from topfive.classify.classifier import load_classifier
+from topfive.classify.loading import load_classifier
 from topfive.datasets.dataset import LabelledPhoto, Part
 from topfive.engines.contract import EngineOptions
 from topfive.errors import DatasetRefused
