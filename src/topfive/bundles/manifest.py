@@ -184,6 +184,11 @@ class Manifest(_Part):
     imported: ImportSection | None = None
 
     @property
+    def reference(self) -> str:
+        """The bundle as a command names it: `name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
     def is_held_back(self) -> bool:
         """Whether it was trained on and not found better: only who names its version gets it."""
         return self.comparison is not None and not self.comparison.is_better

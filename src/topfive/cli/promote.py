@@ -51,7 +51,7 @@ def promote(
     """
     models_dir = given["models_dir"] or read_settings().models_dir
     candidate = _open_candidate(model, models_dir)
-    title = f"{candidate.manifest.name}@{candidate.manifest.version}"
+    title = candidate.manifest.reference
     client = open_client(given["url"], given["key"])
     serving = _find_serving(client, candidate)
     if serving.digest == bundle_digest(candidate.manifest):
@@ -93,7 +93,7 @@ def _find_serving(client: ServiceClient, candidate: Bundle) -> Serving:
     if active is None:
         raise PromotionRefused(
             f"No version of {name} serves at {client.url}, so there is nothing to be better than. "
-            f"Activate one: topfive models activate {name}@{candidate.manifest.version}."
+            f"Activate one: topfive models activate {candidate.manifest.reference}."
         )
     return Serving(active["version"], active["digest"])
 

@@ -171,7 +171,7 @@ def _show(made: "Quantized") -> None:
         "Calibrated": f"on {section.calibration_photos} photos",
         "Accuracy": f"{100 * difference.value:+.2f} points in int8 (95% interval {low:+.2f} to "
         f"{high:+.2f}), on {section.held_out_photos} other photos",
-        "Serve": f"TOPFIVE_MODEL={made.manifest.name}@{made.manifest.version} topfive serve",
+        "Serve": f"TOPFIVE_MODEL={made.manifest.reference} topfive serve",
     }
     if "inference_ms" not in measurement.table["int8"]:
         told["Note"] = (

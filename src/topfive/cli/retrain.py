@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from topfive.bundles.store import Bundle, read_manifest
+from topfive.bundles.store import read_manifest
 from topfive.cli.train import (
     chosen_recipe,
     how_to_train,
@@ -108,8 +108,8 @@ def _show_plan(planned: "Retraining", *, as_json: bool) -> None:
     plan = {
         "name": planned.name,
         "version": planned.version,
-        "parent": _title(planned.parent),
-        "baseline": _title(planned.baseline),
+        "parent": planned.parent.manifest.reference,
+        "baseline": planned.baseline.manifest.reference,
         "photos": planned.split.counts,
         "classes": len(planned.dataset.classes),
         "new_classes": list(planned.new_classes),
@@ -136,14 +136,10 @@ def _show_retrained(folder: Path, *, as_json: bool) -> None:
     manifest = read_manifest(folder)
     if as_json or manifest.comparison is None:
         return
-    title = f"{manifest.name}@{manifest.version}"
+    title = manifest.reference
     click.echo(f"Comparison: {describe(title, manifest.comparison)}", err=True)
     if manifest.is_held_back:
         held_back = f"It is held back: {manifest.name} without a version does not mean it."
         click.echo(f"            {held_back}", err=True)
     else:
         click.echo(f"Promote:    topfive promote {title}", err=True)
-
-
-def _title(bundle: Bundle) -> str:
-    return f"{bundle.manifest.name}@{bundle.manifest.version}"

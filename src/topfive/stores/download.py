@@ -1,6 +1,5 @@
 """Brings a bundle from a store into the models directory: beside its place, checked, renamed."""
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -8,9 +7,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from topfive.bundles.disk import explain_unwritable
 from topfive.bundles.manifest import MANIFEST_FILE, WEIGHTS_FILE, Manifest
 from topfive.bundles.store import open_bundle, read_manifest
-from topfive.errors import BundleMissing, BundleRefused, SettingsError
+from topfive.errors import BundleMissing, BundleRefused
 from topfive.stores.contract import Progress, StoredVersion, StoreFiles
 from topfive.stores.failures import FileMissing
 from topfive.stores.listing import StoredBundle, read_stored
@@ -19,8 +19,6 @@ from topfive.stores.transfer import fetch_file, persist
 LOCK_FILE = ".fetch.lock"
 
 _BESIDE, _BESIDE_END = ".fetching-", "-bundle"
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def fetch_bundle(
@@ -42,7 +40,7 @@ def fetch_bundle(
             _remove_leftovers(models_dir)
             return _fetch(files, stored, target, progress)
     except OSError as error:
-        raise _unwritable(models_dir, error) from error
+        raise explain_unwritable(models_dir, error) from error
 
 
 def _require_same(target: Path, manifest: Manifest) -> Path:
@@ -126,13 +124,3 @@ def _put_in_place(beside: Path, target: Path) -> None:
     persist(beside)
     beside.rename(target)
     persist(target.parent)
-
-
-def _unwritable(models_dir: Path, error: OSError) -> SettingsError | BundleMissing:
-    if error.errno in _NOT_WRITABLE:
-        return SettingsError(
-            f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.strerror}. "
-            "Give the service's user the right to write there, or name another directory."
-        )
-    full = " Delete old versions, or give it a larger disk." if error.errno in _DISK_FULL else ""
-    return BundleMissing(f"Nothing can be written to {models_dir}: {error.strerror}.{full}")

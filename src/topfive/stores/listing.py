@@ -69,9 +69,7 @@ def read_stored(files: StoreFiles, version: StoredVersion) -> StoredBundle:
         raise BundleRefused(f"{where} has over {most_bytes:,} bytes.")
     manifest = _parse(text, where)
     if (manifest.name, manifest.version) != (version.name, version.version):
-        raise BundleRefused(
-            f"{where} is of {manifest.name}@{manifest.version}, not of what its folders say."
-        )
+        raise BundleRefused(f"{where} is of {manifest.reference}, not of what its folders say.")
     check_manifest(manifest, where, files.limits.max_files)
     return StoredBundle(version, manifest, text)
 

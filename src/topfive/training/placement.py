@@ -1,6 +1,5 @@
 """Bundles are written beside their place and renamed into it: nobody ever sees half of one."""
 
-import errno
 import fcntl
 import os
 import shutil
@@ -9,10 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from topfive.errors import BundleMissing, SettingsError
-
 _MAKING, _REPLACED = ".making-", ".replaced-"
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP}
 
 
 @contextmanager
@@ -72,19 +68,6 @@ def _lock(descriptor: int, operation: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def explain_unwritable(models_dir: Path, error: OSError) -> SettingsError | BundleMissing:
-    """Make the error that says in plain words why no bundle can be written."""
-    if isinstance(error, FileExistsError):
-        return SettingsError(
-            f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.filename} is no folder."
-        )
-    if error.errno in _NOT_WRITABLE:
-        return SettingsError(
-            f"TOPFIVE_MODELS_DIR={models_dir} cannot be written to: {error.strerror}."
-        )
-    return BundleMissing(f"The bundle cannot be written to {models_dir}: {error.strerror}.")
 
 
 def _let_everyone_read(folder: Path) -> None:

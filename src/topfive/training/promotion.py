@@ -22,7 +22,7 @@ def check_promotion(
     Raises PromotionRefused, with the figures, where it was not compared with that very bundle, on
     too few of the photos that one was measured on, or is not better beyond what chance explains.
     """
-    title = f"{candidate.name}@{candidate.version}"
+    title = candidate.reference
     if comparison is None or comparison.digest != serving.digest:
         raise PromotionRefused(_not_compared(title, serving, comparison))
     if not is_mostly_here(comparison.former_photos, comparison.former_here):

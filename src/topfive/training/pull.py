@@ -7,6 +7,7 @@ from typing import Any
 from filelock import FileLock
 from safetensors import SafetensorError
 
+from topfive.bundles.disk import explain_unwritable
 from topfive.bundles.labels import hash_labels, read_labels, require_count
 from topfive.bundles.manifest import LAYOUT
 from topfive.bundles.official import IMAGENET_CLASSES, OfficialWeights, official_weights
@@ -19,7 +20,6 @@ from topfive.registry.desired import DesiredBundle, ModelOptions, resolve
 from topfive.training.checkpoints import fit_architecture
 from topfive.training.export import BundlePlan, write_bundle
 from topfive.training.golden import draw_golden_picture
-from topfive.training.placement import explain_unwritable
 from topfive.training.renewal import has_weights, renew_bundle
 from topfive.training.weights import fetch_weights, load_state_dict
 

@@ -58,7 +58,7 @@ def _summary(listing: StoreListing) -> dict[str, object]:
 
 def _line(manifest: Manifest) -> str:
     words = (
-        f"{manifest.name}@{manifest.version}",
+        manifest.reference,
         f"sha256:{bundle_digest(manifest)[:12]}",
         manifest.architecture,
         f"{manifest.classes} classes",

@@ -40,7 +40,7 @@ def push(bundle: str, store: str | None, models_dir: Path | None) -> None:
         is_new = push_bundle(files, opened, progress)
     manifest = opened.manifest
     done = "Pushed" if is_new else "It is there already:"
-    click.echo(f"{done} {manifest.name}@{manifest.version}, sha256:{bundle_digest(manifest)[:12]}",
+    click.echo(f"{done} {manifest.reference}, sha256:{bundle_digest(manifest)[:12]}",
                err=True)  # fmt: skip
     click.echo(f"{address.shown}/{manifest.name}/{manifest.version}")
 

@@ -90,10 +90,9 @@ def base_of_bundle(bundle: Bundle) -> Base:
             f"The bundle {bundle.folder} has no {WEIGHTS_FILE}, and training needs it. Take the "
             "bundle as it was made."
         )
-    title = f"{manifest.name}@{manifest.version}"
     calibration = manifest.calibration
     return Base(
-        title=title,
+        title=manifest.reference,
         architecture=manifest.architecture,
         options=manifest.architecture_options,
         input=manifest.input,
@@ -101,7 +100,7 @@ def base_of_bundle(bundle: Bundle) -> Base:
         sha256=manifest.files[WEIGHTS_FILE],
         labels=bundle.labels,
         temperature=calibration.temperature if calibration else 1.0,
-        parent=title,
+        parent=manifest.reference,
         former=read_split(bundle),
     )
 

@@ -1,12 +1,12 @@
 """A whole training, from photos to a bundle in its place."""
 
-import errno
 from contextlib import closing
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 
+from topfive.bundles.disk import is_disk_full
 from topfive.bundles.manifest import CalibrationSection
 from topfive.errors import DatasetRefused, TrainingStopped
 from topfive.training.finetuning.augmentation import Augmenter
@@ -33,8 +33,6 @@ from topfive.training.finetuning.writing import (
     write_trained,
 )
 
-# No space, over the quota, over the largest size of a file.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HEAD_STATE = "head"
 _FEATURES_STATE = "features"
 
@@ -173,7 +171,7 @@ def _require_photos(plan: TrainingPlan) -> None:
 
 
 def _stopped(plan: TrainingPlan, error: OSError | SafetensorError) -> TrainingStopped:
-    is_full = isinstance(error, OSError) and error.errno in _FULL
+    is_full = isinstance(error, OSError) and is_disk_full(error)
     why = "the disk is full" if is_full else str(getattr(error, "strerror", None) or error)[:200]
     return TrainingStopped(
         f"The training of {plan.name} cannot be written to {plan.models_dir}: {why}. What it has "

@@ -8,6 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from topfive.bundles.disk import explain_unwritable
 from topfive.bundles.labels import format_labels, hash_labels, read_labels
 from topfive.bundles.manifest import (
     GOLDEN_FILE,
@@ -28,14 +29,14 @@ from topfive.engines.contract import EngineSource
 from topfive.engines.openvino_engine import open_openvino_engine
 from topfive.errors import BundleMissing, SettingsError
 from topfive.training.golden import describe_golden, draw_golden_picture
+from topfive.training.graph_files import save_graph
 from topfive.training.importing.conversion import Converted, Given, convert
 from topfive.training.importing.formats import open_model_file
 from topfive.training.importing.graph import find_input, read_graph
 from topfive.training.importing.plan import ImportPlan
 from topfive.training.importing.recipe import complete_recipe
 from topfive.training.importing.refusals import refuse
-from topfive.training.importing.serving_graph import save_graph
-from topfive.training.placement import explain_unwritable, write_beside
+from topfive.training.placement import write_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _require_same(there: Manifest, given: Given, identity: _Identity) -> None:
 
 
 def _write_graph(converted: Converted, folder: Path) -> None:
-    save_graph(converted.graph, folder)
+    save_graph(converted.graph, folder / GRAPH_FILE)
     tensors = {F32_TENSOR: converted.f32, BF16_TENSOR: converted.bf16}
     save_file(tensors, folder / GOLDEN_LOGITS_FILE)
 

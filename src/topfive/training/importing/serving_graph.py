@@ -1,12 +1,10 @@
 """The graph as it is served: uint8 RGB pixels of shape (1, side, side, 3) in, logits out."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from topfive.bundles.manifest import GRAPH_FILE
 from topfive.engines.quiet_openvino import openvino as ov
 from topfive.input_recipe import InputRecipe
 from topfive.training.importing.graph import InputForm, Layout
@@ -43,11 +41,3 @@ def take_pixels(graph: Any, layout: Layout, wants: ImportRecipe, recipe: InputRe
     if wants.channels == "bgr":
         steps.input().preprocess().reverse_channels()
     return steps.build()
-
-
-def save_graph(graph: Any, folder: Path) -> None:
-    """Write a graph's two files, its numbers as they are; raises OSError where that fails."""
-    try:
-        ov.save_model(graph, folder / GRAPH_FILE, compress_to_fp16=False)
-    except RuntimeError as error:
-        raise OSError(None, f"OpenVINO cannot write the graph ({str(error)[:100]})") from error

@@ -8,13 +8,13 @@ from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from topfive.bundles.disk import explain_unwritable
 from topfive.bundles.manifest import (
     GOLDEN_LOGITS_FILE,
     GRAPH_FILE,
     INT8_GRAPH_FILE,
     INT8_GRAPH_WEIGHTS_FILE,
     MANIFEST_FILE,
-    SPLIT_FILE,
     Int8Section,
     Manifest,
 )
@@ -22,14 +22,14 @@ from topfive.bundles.store import Bundle, hash_file, read_manifest
 from topfive.classify.classifier import Classifier, Pixels
 from topfive.classify.golden import open_reference
 from topfive.classify.loading import engine_source, load_classifier
-from topfive.datasets.dataset import Dataset, LabelledPhoto, Part
+from topfive.datasets.dataset import Dataset, LabelledPhoto
 from topfive.datasets.photos import read_photo
-from topfive.datasets.split import parse_split
 from topfive.engines import EngineOptions
 from topfive.errors import DatasetRefused, Failure, QuantizationRefused, SettingsError
+from topfive.evaluation.photos import read_split
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
-from topfive.training.placement import explain_unwritable, write_beside
+from topfive.training.placement import write_beside
 from topfive.training.quantization.division import Division, divide_photos
 from topfive.training.quantization.graph import quantize_graph
 from topfive.training.quantization.measurement import Measurement, Report, measure_bundle
@@ -73,7 +73,7 @@ def quantize_bundle(
     QuantizationRefused where int8 costs too much, DatasetRefused if photos cannot be used or are
     too few, SettingsError or BundleMissing if nothing can be written.
     """
-    division = divide_photos(plan.photos, _former_parts(plan.bundle), plan.most_calibration_photos)
+    division = divide_photos(plan.photos, read_split(plan.bundle), plan.most_calibration_photos)
     target = plan.models_dir / plan.bundle.manifest.name / plan.version
     try:
         with write_beside(target) as folder:
@@ -90,13 +90,6 @@ def quantize_bundle(
             "version never changes. Choose another with --version."
         )
     return Quantized(target, manifest, measurement)
-
-
-def _former_parts(bundle: Bundle) -> dict[str, Part]:
-    """Tell what each photo was for when the model was trained, by sha256."""
-    if SPLIT_FILE not in bundle.manifest.files:
-        return {}
-    return parse_split((bundle.folder / SPLIT_FILE).read_text("utf-8"))
 
 
 def _make_graph(plan: QuantizationPlan, division: Division, folder: Path) -> Bundle:
@@ -171,7 +164,7 @@ def _manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": former.files | {name: hash_file(folder / name) for name in _NEW_FILES},
         "int8": Int8Section(
-            made_of=f"{former.name}@{former.version}",
+            made_of=former.reference,
             calibration_photos=len(division.calibration),
             held_out_photos=len(division.held_out),
             measured={name: dict(row) for name, row in table.items()},

@@ -47,8 +47,9 @@ def choose_comparable(
     unseen = take_unseen(photos, parts)
     if not unseen:
         raise DatasetRefused(
-            f"All photos to compare with {_title(baseline)} on were learned from by one of the two "
-            "versions, or it was chosen by them. Give photos that were held out, or new ones."
+            f"All photos to compare with {baseline.manifest.reference} on were learned from by one "
+            "of the two versions, or it was chosen by them. Give photos that were held out, or new "
+            "ones."
         )
     _, known = share_classes(unseen, classes, baseline.labels)
     former = {sha256 for sha256, part in parts.items() if part == "held_out"}
@@ -90,7 +91,7 @@ def summarise(
 ) -> ComparisonSection:
     """Give what a manifest says of a comparison."""
     return ComparisonSection(
-        baseline=_title(baseline),
+        baseline=baseline.manifest.reference,
         digest=bundle_digest(baseline.manifest),
         photos=comparison.count,
         former_photos=comparable.former,
@@ -125,7 +126,3 @@ def count_needed() -> int:
     while mcnemar_p_value(0, count) >= SIGNIFICANCE:
         count += 1
     return count
-
-
-def _title(bundle: Bundle) -> str:
-    return f"{bundle.manifest.name}@{bundle.manifest.version}"

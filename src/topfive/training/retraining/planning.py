@@ -125,8 +125,8 @@ def list_warnings(retraining: Retraining) -> list[str]:
     warnings = []
     if not is_mostly_here(comparable.former, comparable.former_here):
         warnings.append(
-            f"Only {comparable.former_here} of the {comparable.former} photos that {manifest.name}@"
-            f"{manifest.version} was measured on are among these. So nothing will show whether "
+            f"Only {comparable.former_here} of the {comparable.former} photos that "
+            f"{manifest.reference} was measured on are among these. So nothing will show whether "
             "what it knows is kept, and `topfive promote` will refuse. Give the former photos too."
         )
     if count < needed:
