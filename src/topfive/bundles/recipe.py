@@ -47,7 +47,7 @@ def change_recipe(base: InputRecipe, changes: RecipeOptions) -> InputRecipe:
 
 def parse_mean(text: str) -> Channels:
     """Read a mean for each RGB channel, as in `0.485,0.456,0.406`; raises ValueError."""
-    values = _parse_channels(text)
+    values = parse_channels(text)
     if not all(0 <= one <= 1 for one in values):
         raise ValueError(
             "a mean is from 0 to 1; divide what is meant for values of 0 to 255 by 255"
@@ -57,7 +57,7 @@ def parse_mean(text: str) -> Channels:
 
 def parse_std(text: str) -> Channels:
     """Read a standard deviation for each RGB channel; raises ValueError."""
-    values = _parse_channels(text)
+    values = parse_channels(text)
     if min(values) <= 0:
         raise ValueError("a standard deviation is above 0")
     if max(values) > 1:
@@ -67,7 +67,8 @@ def parse_std(text: str) -> Channels:
     return values
 
 
-def _parse_channels(text: str) -> Channels:
+def parse_channels(text: str) -> Channels:
+    """Read a number for each RGB channel; raises ValueError."""
     parts = text.split(",")
     try:
         values = [float(part) for part in parts]

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from topfive.cli.extras import require_packages
+from topfive.cli.parameters import models_dir_option
 from topfive.settings import read_settings
 
 _ENGINES = ("auto", "openvino", "torch")
@@ -33,8 +34,7 @@ _PARTS = ("unseen", "held_out", "validation", "train", "all")
               help="The engine of BUNDLE2. [default: as --engine]")  # fmt: skip
 @click.option("--against-precision", type=click.Choice(_PRECISIONS),
               help="The precision of BUNDLE2. [default: as --precision]")  # fmt: skip
-@click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
-              help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
+@models_dir_option
 def evaluate(**given: Any) -> None:
     """Measure how good a model is on labelled photos, through the pipeline that serves.
 

@@ -13,7 +13,7 @@ import click
 from topfive.classify.classifier import Classifier
 from topfive.cli.evaluation_table import show_evaluations
 from topfive.cli.named_bundles import find_named_bundle
-from topfive.cli.progress import show_progress
+from topfive.cli.progress import show_bar
 from topfive.datasets.dataset import Dataset, LabelledPhoto
 from topfive.datasets.reading import read_dataset
 from topfive.engines import EngineOptions
@@ -115,7 +115,7 @@ def _choose_photos(
     choices: EvaluationChoices, settings: Settings, classifiers: list[Classifier]
 ) -> _ChosenPhotos:
     labels = [one.bundle.labels for one in classifiers]
-    with show_progress("Reading photos") as report:
+    with show_bar("Reading photos") as report:
         dataset = read_dataset(
             choices.photos, labels[0], limits=settings.image_limits, report=report
         )
@@ -156,7 +156,7 @@ def _count_photos(count: int) -> str:
 
 
 def _evaluate(classifier: Classifier, photos: Photos) -> Evaluation:
-    with show_progress(f"Classifying with {classifier.ref.name}") as report:
+    with show_bar(f"Classifying with {classifier.ref.name}") as report:
         return evaluate(classifier, photos, lambda done: report(done, len(photos)))
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
-from topfive.bundles.manifest import Manifest, check_name
+from topfive.bundles.manifest import Manifest
+from topfive.bundles.recipe import parse_channels
 from topfive.bundles.store import read_manifest
 from topfive.cli.made_bundle import show_made
+from topfive.cli.parameters import Channels, check_named, models_dir_option
 from topfive.settings import read_settings
 from topfive.training.importing.plan import ImportPlan
 from topfive.training.importing.recipe import ImportRecipe, read_recipe
@@ -22,22 +24,6 @@ _GIVES = {
     "softmax": "logits, before the softmax that the file ends in",
     "probabilities": "probabilities; their logarithm is taken",
 }
-
-
-class Numbers(click.ParamType[tuple[float, float, float]]):
-    """Three numbers separated by commas, for red, green and blue."""
-
-    name = "R,G,B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Read the text; what is wrong with it is wrong usage."""
-        if not isinstance(value, str):
-            return value
-        try:
-            red, green, blue = map(float, value.split(","))
-        except ValueError:
-            self.fail(f"{value!r}: three numbers are needed, separated by commas.", param, ctx)
-        return red, green, blue
 
 
 @click.command("import", short_help="Make a bundle of an ONNX or OpenVINO file.")
@@ -66,8 +52,12 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
     type=click.Choice(["nearest", "bilinear", "bicubic"]),
     help="How pictures are resized. [default: bilinear]",
 )
-@click.option("--mean", type=Numbers(), help="For red, green and blue, of values in --range.")
-@click.option("--std", type=Numbers(), help="The same. For neither, 0,0,0 and 1,1,1.")
+@click.option(
+    "--mean", type=Channels(parse_channels), help="For red, green and blue, of values in --range."
+)
+@click.option(
+    "--std", type=Channels(parse_channels), help="The same. For neither, 0,0,0 and 1,1,1."
+)
 @click.option(
     "--channels",
     type=click.Choice(["rgb", "bgr"]),
@@ -88,11 +78,7 @@ class Numbers(click.ParamType[tuple[float, float, float]]):
     type=click.Choice(["logits", "probabilities"]),
     help="What the model gives. [default: as its numbers say]",
 )
-@click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]",
-)
+@models_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def import_command(model: Path, *, as_json: bool, **given: Any) -> None:
     """Make a bundle of a model of another format: MODEL is an ONNX file, or an OpenVINO IR's .xml.
@@ -127,24 +113,17 @@ def import_command(model: Path, *, as_json: bool, **given: Any) -> None:
 def _plan(model: Path, given: dict[str, Any]) -> ImportPlan:
     return ImportPlan(
         model=model,
-        name=_checked(given["name"], "--name"),
+        name=check_named(given["name"], "--name"),
         labels_file=given["labels"],
         wants=_recipe(given),
         models_dir=given["models_dir"] or read_settings().models_dir,
-        version=_checked(given["version"], "--version") if given["version"] else "",
+        version=check_named(given["version"], "--version") if given["version"] else "",
     )
 
 
 def _recipe(given: dict[str, Any]) -> ImportRecipe:
     options = {name: given[name] for name in _RECIPE_OPTIONS if given[name] is not None}
     return read_recipe(given["recipe"], options)
-
-
-def _checked(name: str, option: str) -> str:
-    try:
-        return check_name(name)
-    except ValueError as error:
-        raise click.BadParameter(f"{name!r}: {error}.", param_hint=option) from error
 
 
 def _notes(manifest: Manifest) -> list[tuple[str, str]]:

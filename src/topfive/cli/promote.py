@@ -13,13 +13,14 @@ from topfive.cli.extras import require_packages
 from topfive.cli.models.client import ServiceClient
 from topfive.cli.models.options import of_service, open_client
 from topfive.cli.models.orders import how_long, order, tell_settled
-from topfive.cli.retrain import read_all
+from topfive.cli.parameters import models_dir_option
+from topfive.cli.progress import show_phases
+from topfive.cli.training_command import read_all
 from topfive.errors import PromotionRefused
 from topfive.evaluation.photos import read_split
 from topfive.registry.desired import named_model
 from topfive.registry.loader import require_located
 from topfive.settings import read_settings
-from topfive.training.finetuning.progress import show_progress
 from topfive.training.promotion import Serving, check_promotion, describe
 
 
@@ -29,8 +30,7 @@ from topfive.training.promotion import Serving, check_promotion, describe
               help="Compare anew on these, as far as neither version has learned from them; "
               "several times.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
-              help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
+@models_dir_option
 @how_long
 @of_service
 def promote(
@@ -106,7 +106,7 @@ def _compare_anew(
 
     reference = f"{candidate.manifest.name}@sha256:{serving.digest}"
     baseline = open_bundle(require_located(named_model(reference, models_dir)))
-    with show_progress() as progress:
+    with show_phases() as progress:
         dataset = read_all(photos, candidate.labels, progress, adds_classes=False)
         unseen = comparing.take_unseen(dataset.photos, read_split(candidate))
         comparable = comparing.choose_comparable(unseen, candidate.labels, baseline)

@@ -1,42 +1,21 @@
 """`topfive pull`."""
 
 import json
-import socket
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from topfive.bundles.manifest import check_name
 from topfive.bundles.recipe import RecipeOptions, parse_mean, parse_std
 from topfive.bundles.versions import split_reference
 from topfive.cli.made_bundle import show_made
+from topfive.cli.parameters import Channels, check_named, limit_network_waits, models_dir_option
 from topfive.engines.architectures import require_known
 from topfive.errors import Mistake, OperatorError, WeightsRefused
 from topfive.registry.desired import ModelOptions, resolve
 from topfive.settings import Settings, parse_settings, read_settings
-
-# Neither connecting nor any one read may stand still longer than this.
-_NETWORK_TIMEOUT_S = 20
-
-
-class Channels(click.ParamType[tuple[float, float, float]]):
-    """Three numbers separated by commas, one for each RGB channel."""
-
-    name = "R,G,B"
-
-    def __init__(self, parse: Callable[[str], tuple[float, float, float]]) -> None:
-        self._parse = parse
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Read the text; what is wrong with it is wrong usage."""
-        try:
-            return self._parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(f"{value!r}: {error}.", param, ctx)
 
 
 @click.command(short_help="Make the bundle of one of torchvision's classifiers.")
@@ -61,8 +40,7 @@ class Channels(click.ParamType[tuple[float, float, float]]):
 @click.option("--std", type=Channels(parse_std), help="The same. [default: torchvision's]")
 @click.option("--interpolation", type=click.Choice(["nearest", "bilinear", "bicubic"]),
               help="How pictures are resized. [default: torchvision's]")  # fmt: skip
-@click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
-              help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
+@models_dir_option
 @click.option("--report", is_flag=True, hidden=True, help="Tell of an error in JSON, for `serve`.")
 def pull(model: str, *, report: bool, **given: Any) -> None:
     """Make the bundle of a model: MODEL is one of torchvision's classifiers, or NAME@VERSION.
@@ -106,7 +84,7 @@ def _pull(reference: str, given: dict[str, Any], settings: Settings) -> Path:
     _require_torch()
     from topfive.training.pull import pull_bundle  # noqa: PLC0415 - imports torch
 
-    socket.setdefaulttimeout(_NETWORK_TIMEOUT_S)
+    limit_network_waits()
     return pull_bundle(options)
 
 
@@ -122,17 +100,10 @@ def _options(model: str, settings: Settings, given: dict[str, Any], version: str
         weights=settings.weights if given["weights"] is None else given["weights"],
         labels_file=given["labels"] or settings.labels,
         models_dir=given["models_dir"] or settings.models_dir,
-        name=_checked_name(given["name"]) or settings.model_name,
+        name=check_named(given["name"], "--name") if given["name"] else settings.model_name,
         recipe=RecipeOptions(**recipe),
         version=version,
     )
-
-
-def _checked_name(name: str | None) -> str:
-    try:
-        return check_name(name) if name else ""
-    except ValueError as error:
-        raise click.BadParameter(f"{name!r}: {error}.", param_hint="--name") from error
 
 
 def _require_torch() -> None:

@@ -9,13 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from topfive.bundles.manifest import check_name
 from topfive.bundles.official import OFFICIAL_ARCHITECTURES
 from topfive.bundles.store import Bundle, list_manifests
 from topfive.bundles.versions import INT8_SUFFIX, quantized_version
 from topfive.cli.extras import require_packages
 from topfive.cli.named_bundles import find_named_bundle
-from topfive.cli.progress import show_progress
+from topfive.cli.parameters import check_named, models_dir_option
+from topfive.cli.progress import show_bar
 from topfive.errors import BundleRefused, SettingsError
 from topfive.machine.probe import probe_machine
 from topfive.registry.loader import open_located
@@ -40,8 +40,7 @@ _MB = 1_000_000
               help="By how many points top-1 accuracy may drop.")  # fmt: skip
 @click.option("--version", help="The version that is made, such as 1.0.1. [default: the next patch "
               f"of a semantic version, else the bundle's with {INT8_SUFFIX}]")  # fmt: skip
-@click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
-              help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
+@models_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def quantize(
     bundle: str,
@@ -111,10 +110,7 @@ def _version(bundle: Bundle, given: str | None, models_dir: Path) -> str:
         )  # fmt: skip
     taken = {one.version for _, one in list_manifests(models_dir) if one.name == manifest.name}
     version = given or quantized_version(manifest.version, taken)
-    try:
-        check_name(version)
-    except ValueError as error:
-        raise click.BadParameter(f"{version!r}: {error}.", param_hint="--version") from error
+    check_named(version, "--version")
     if (models_dir / manifest.name / version).exists():
         raise SettingsError(
             f"There is a version {version} of {manifest.name} in {models_dir} already, and a "
@@ -133,12 +129,12 @@ def _quantize(
         quantize_bundle,
     )
 
-    with show_progress("Reading photos") as report:
+    with show_bar("Reading photos") as report:
         dataset = read_dataset(photos, bundle.labels, report=report)
     for note in dataset.notes:
         click.echo(f"Note: {printable(note)}", err=True)
     plan = QuantizationPlan(bundle, version, dataset, models_dir, *most)
-    with show_progress("Classifying in each precision") as report:
+    with show_bar("Classifying in each precision") as report:
         return quantize_bundle(plan, probe_machine().cpu_flags, report)
 
 

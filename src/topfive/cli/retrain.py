@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from topfive.bundles.store import read_manifest
-from topfive.cli.train import (
+from topfive.cli.progress import show_phases
+from topfive.cli.training_command import (
     chosen_recipe,
     how_to_train,
-    read_photos,
+    read_all,
     require_libraries,
-    show_result,
     stoppable,
 )
-from topfive.datasets.dataset import Dataset
-from topfive.datasets.joining import join_datasets
+from topfive.cli.training_results import show_result
 from topfive.settings import read_settings
-from topfive.training.finetuning.progress import Reporter, show_progress
+from topfive.training.finetuning.progress import Reporter
 from topfive.training.promotion import describe
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def retrain(photos: tuple[Path, ...], *, as_json: bool, dry_run: bool, **given: 
     parent = open_parent(given["parent"], models_dir)
     baseline = choose_baseline(parent, models_dir, given["against"])
     recipe = chosen_recipe(given, lambda: inherited_recipe(parent))
-    with stoppable(parent.manifest.name), show_progress() as progress:
+    with stoppable(parent.manifest.name), show_phases() as progress:
         dataset = read_all(photos, parent.labels, progress, adds_classes=True)
         planned = plan_retraining(parent, baseline, dataset, recipe, models_dir, given["version"])
         tell_warnings(planned, progress)
@@ -82,17 +81,6 @@ def _retrain(planned: "Retraining", given: dict[str, Any], progress: Reporter) -
 
     machine = Machine(given["device"], given["workers"])
     return train_on(planned, machine, progress, restarts=given["restart"])
-
-
-def read_all(
-    photos: tuple[Path, ...], classes: tuple[str, ...], reporter: Reporter, *, adds_classes: bool
-) -> Dataset:
-    """Read photos of several places, with the classes of a model and perhaps further ones."""
-    datasets: list[Dataset] = []
-    for path in photos:
-        datasets.append(read_photos(path, reporter, classes, adds_classes=adds_classes))
-        classes = datasets[-1].classes
-    return join_datasets(datasets)
 
 
 def tell_warnings(planned: "Retraining", reporter: Reporter) -> None:

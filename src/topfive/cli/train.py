@@ -1,63 +1,31 @@
 """`topfive train`."""
 
-import json
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from PIL import Image
 
-from topfive.bundles.store import read_manifest
-from topfive.cli.extras import require_packages
-from topfive.cli.training_results import describe_trained, show_trained
+from topfive.cli.parameters import limit_network_waits
+from topfive.cli.progress import show_phases
+from topfive.cli.training_command import (
+    chosen_recipe,
+    how_to_train,
+    read_photos,
+    require_libraries,
+    stoppable,
+)
+from topfive.cli.training_results import show_result
 from topfive.datasets.dataset import Dataset
 from topfive.datasets.photos import read_photo
-from topfive.datasets.reading import read_dataset
-from topfive.errors import Failure, TrainingStopped
+from topfive.errors import Failure
 from topfive.images.decode import decode
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import sniff
 from topfive.settings import read_settings
-from topfive.telemetry.console import printable
 from topfive.training.finetuning.naming import check_model_name, check_new_version, choose_version
-from topfive.training.finetuning.progress import Reporter, show_progress
-from topfive.training.finetuning.recipe import TrainingRecipe, parse_recipe, read_recipe
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-
-# Neither connecting nor any one read may stand still longer than this.
-_NETWORK_TIMEOUT_S = 20
-_NEEDED = ("torch", "torchvision", "scipy")
-_RECIPE_OPTIONS = ("epochs", "batch_size", "learning_rate", "seed", "threads")
-
-
-def how_to_train(command: CommandT) -> CommandT:
-    """Give a command the options that say how a training goes."""
-    for option in reversed((
-        click.option("--recipe", "recipe_file", metavar="FILE.toml",
-                     type=click.Path(path_type=Path, dir_okay=False),
-                     help="How to train, in place of the default."),
-        click.option("--epochs", type=click.IntRange(0), help="How often each photo is shown at "
-                     "most while all layers learn; 0: only the last layer learns."),
-        click.option("--batch-size", type=click.IntRange(2), help="Photos of one step."),
-        click.option("--learning-rate", type=float, help="How far a step goes."),
-        click.option("--seed", type=click.IntRange(0), help="The seed of everything random."),
-        click.option("--threads", type=click.IntRange(1),
-                     help="Threads on a CPU. [default: as many as CPUs]"),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
-                     show_default=True, help="Where to train; auto: CUDA where it is there."),
-        click.option("--workers", type=click.IntRange(0), help="Processes that load photos. "
-                     "[default: 0 on a CPU, up to 8 for CUDA]"),
-        click.option("--restart", is_flag=True, help="Begin anew where it was stopped before."),
-        click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
-                     help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]"),
-        click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+from topfive.training.finetuning.progress import Reporter
+from topfive.training.finetuning.recipe import TrainingRecipe
 
 
 @click.command(short_help="Train a model of your own on labelled photos.")
@@ -97,7 +65,7 @@ def train(photos: Path, *, as_json: bool, **given: Any) -> None:
     check_new_version(models_dir, name, given["version"])
     samples = _read_samples(given["samples"])
     require_libraries("topfive train")
-    with stoppable(name), show_progress() as progress:
+    with stoppable(name), show_phases() as progress:
         dataset = read_photos(photos, progress)
         folder = _train(dataset, recipe, models_dir, samples, given, progress)
     show_result(folder, as_json=as_json)
@@ -116,7 +84,7 @@ def _train(
     from topfive.training.finetuning.plan import TrainingPlan, split_photos  # noqa: PLC0415
     from topfive.training.finetuning.training import train as train_bundle  # noqa: PLC0415
 
-    socket.setdefaulttimeout(_NETWORK_TIMEOUT_S)
+    limit_network_waits()
     base = open_base(given["base"], models_dir, recipe, given["weights"])
     plan = TrainingPlan(
         dataset=dataset,
@@ -132,68 +100,6 @@ def _train(
         restarts=given["restart"],
     )
     return train_bundle(plan, progress)
-
-
-def chosen_recipe(
-    given: dict[str, Any], otherwise: Callable[[], TrainingRecipe] = TrainingRecipe
-) -> TrainingRecipe:
-    """Take the recipe of a file, if one is named, with what options change of it.
-
-    Raises SettingsError if the file or a value cannot be used.
-    """
-    file = given["recipe_file"]
-    recipe = read_recipe(file) if file else otherwise()
-    changes = {name: given[name] for name in _RECIPE_OPTIONS if given[name] is not None}
-    if not changes:
-        return recipe
-    return parse_recipe({**recipe.model_dump(), **changes}, "What is given as options")
-
-
-def require_libraries(command: str) -> None:
-    """Do nothing if what training needs is installed; raises Mistake otherwise."""
-    require_packages(_NEEDED, command, "requirements-train.txt")
-
-
-def read_photos(
-    photos: Path,
-    reporter: Reporter,
-    classes: tuple[str, ...] | None = None,
-    *,
-    adds_classes: bool = False,
-) -> Dataset:
-    """Read labelled photos, and tell what a person should know of them."""
-
-    def report(done: int, total: int) -> None:
-        if done == 1:
-            reporter.begin("Reading photos", total)
-        reporter.advance()
-
-    dataset = read_dataset(photos, classes, adds_classes=adds_classes, report=report)
-    for note in dataset.notes:
-        reporter.tell(f"Note: {printable(note)}")
-    return dataset
-
-
-@contextmanager
-def stoppable(name: str) -> Iterator[None]:
-    """Say how a training that a person stops goes on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise TrainingStopped(
-            f"The training of {name} was stopped. Give the same command again, and it goes on "
-            "from its last epoch; add --restart to begin anew."
-        ) from None
-
-
-def show_result(folder: Path, *, as_json: bool) -> None:
-    """Print the folder or, as JSON, all that the manifest says of the training."""
-    manifest = read_manifest(folder)
-    if as_json:
-        click.echo(json.dumps({"folder": str(folder), **describe_trained(manifest)}, indent=2))
-        return
-    show_trained(manifest)
-    click.echo(folder)
 
 
 def _read_samples(paths: tuple[Path, ...]) -> dict[str, Image.Image]:

@@ -1,13 +1,26 @@
 """What came of a training, for people and as JSON."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import click
 
 from topfive.bundles.manifest import Manifest
+from topfive.bundles.store import read_manifest
 
 
-def describe_trained(manifest: Manifest) -> dict[str, Any]:
+def show_result(folder: Path, *, as_json: bool) -> None:
+    """Print the folder or, as JSON, all that the manifest says of the training."""
+    manifest = read_manifest(folder)
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), **_describe(manifest)}, indent=2))
+        return
+    _show(manifest)
+    click.echo(folder)
+
+
+def _describe(manifest: Manifest) -> dict[str, Any]:
     """Give all that a manifest says of its training, as JSON has it."""
     training, calibration = manifest.training, manifest.calibration
     comparison = manifest.comparison
@@ -23,7 +36,7 @@ def describe_trained(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def show_trained(manifest: Manifest) -> None:
+def _show(manifest: Manifest) -> None:
     """Show on standard error what was made, and how well it does."""
     lines = [f"Model:      {manifest.name}, version {manifest.version} ({manifest.architecture})"]
     if manifest.training:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from topfive.training.placement import explain_unwritable, write_beside
+from topfive.bundles.disk import explain_unwritable
+from topfive.training.placement import write_beside
 
 _KILLED = """
 import os, signal, sys

@@ -6,6 +6,7 @@ import click
 
 from topfive.bundles.versions import ModelReference, parse_reference
 from topfive.cli.models.stores import chosen_store, reporting, watched
+from topfive.cli.parameters import models_dir_option
 from topfive.settings import read_settings
 from topfive.stores.choice import choose_stored
 from topfive.stores.download import fetch_bundle
@@ -15,8 +16,7 @@ from topfive.stores.opening import open_store
 @click.command()
 @click.argument("reference", metavar="NAME[@VERSION]")
 @click.option("--store", help="The store's address. [default: TOPFIVE_MODEL_STORE]")
-@click.option("--models-dir", type=click.Path(path_type=Path, file_okay=False),
-              help="Where bundles are kept. [default: TOPFIVE_MODELS_DIR]")  # fmt: skip
+@models_dir_option
 @click.option("--report", is_flag=True, hidden=True, help="Tell of an error in JSON, for `serve`.")
 @click.option("--progress", is_flag=True, hidden=True, help="Show a bar, which `serve` hands on.")
 def fetch(
