@@ -18,8 +18,7 @@ from topfive.cli.progress import show_phases
 from topfive.cli.training_command import read_all
 from topfive.errors import PromotionRefused
 from topfive.evaluation.photos import read_split
-from topfive.registry.desired import named_model
-from topfive.registry.loader import require_located
+from topfive.registry.loader import open_named
 from topfive.settings import read_settings
 from topfive.training.promotion import Serving, check_promotion, describe
 
@@ -82,7 +81,7 @@ def _open_candidate(reference: str, models_dir: Path) -> Bundle:
     ]  # fmt: skip
     if made:
         return open_bundle(max(made)[1])
-    return open_bundle(require_located(named_model(reference, models_dir)))
+    return open_named(reference, models_dir)
 
 
 def _find_serving(client: ServiceClient, candidate: Bundle) -> Serving:
@@ -105,7 +104,7 @@ def _compare_anew(
     from topfive.training.retraining import comparing  # noqa: PLC0415 - scipy takes a second
 
     reference = f"{candidate.manifest.name}@sha256:{serving.digest}"
-    baseline = open_bundle(require_located(named_model(reference, models_dir)))
+    baseline = open_named(reference, models_dir)
     with show_phases() as progress:
         dataset = read_all(photos, candidate.labels, progress, adds_classes=False)
         unseen = comparing.take_unseen(dataset.photos, read_split(candidate))

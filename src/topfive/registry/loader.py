@@ -32,7 +32,7 @@ from topfive.errors import (
     WeightsUnreachable,
 )
 from topfive.images.limits import ImageLimits
-from topfive.registry.desired import ModelOptions, desired_name, resolve
+from topfive.registry.desired import ModelOptions, desired_name, named_model, resolve
 from topfive.registry.known import known_bundles
 
 
@@ -161,6 +161,11 @@ def require_located(options: ModelOptions) -> Path:
             f"There is no bundle of {desired_name(options)} in {options.models_dir} yet."
         )
     return folder
+
+
+def open_named(reference: str, models_dir: Path) -> Bundle:
+    """Open the bundle that a name, `name@version` or folder means; raises a Mistake."""
+    return open_bundle(require_located(named_model(reference, models_dir)))
 
 
 def open_classifier(folder: Path, options: LoadOptions) -> Classifier:

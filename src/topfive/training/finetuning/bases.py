@@ -22,7 +22,7 @@ from topfive.errors import SettingsError, WeightsRefused
 from topfive.evaluation.photos import read_split
 from topfive.input_recipe import InputRecipe
 from topfive.registry.desired import named_model, resolve
-from topfive.registry.loader import locate_bundle, require_located
+from topfive.registry.loader import locate_bundle, open_named
 from topfive.training.checkpoints import StateDict, fit_architecture
 from topfive.training.finetuning.recipe import TrainingRecipe
 from topfive.training.weights import fetch_weights, load_state_dict
@@ -59,7 +59,7 @@ def open_base(reference: str, models_dir: Path, recipe: TrainingRecipe, weights:
     name, version = split_reference(reference)
     if name not in ARCHITECTURES:
         _refuse_for_bundles(reference, recipe, weights)
-        base = base_of_bundle(open_bundle(require_located(named_model(reference, models_dir))))
+        base = base_of_bundle(open_named(reference, models_dir))
         return _of_its_side(base, recipe)
     if not recipe.pretrained:
         _refuse_weights(weights, version)

@@ -1,6 +1,5 @@
 """Every choice of a training, with defaults that suit some hundred to some thousand photos."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from topfive.bundles.recipe import RecipeOptions, change_recipe
 from topfive.errors import SettingsError
 from topfive.input_recipe import Channels, InputRecipe
+from topfive.training.recipe_files import read_toml
 
 # What counts without end is a mistake, and torch takes no number above 2^63.
 _MOST_EPOCHS = 100_000
@@ -131,15 +131,7 @@ class TrainingRecipe(_Part):
 
 def read_recipe(path: Path) -> TrainingRecipe:
     """Read a recipe from a TOML file; raises SettingsError with every problem found in it."""
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"The recipe {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The recipe {path} is not TOML: {error}.") from error
-    except RecursionError as error:
-        raise SettingsError(f"The recipe {path} is no recipe: it is nested too deep.") from error
-    return parse_recipe(content, str(path))
+    return parse_recipe(read_toml(path), str(path))
 
 
 def parse_recipe(content: dict[str, object], where: str) -> TrainingRecipe:

@@ -1,7 +1,6 @@
 """How a model of another format wants its pictures, which its file does not say."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from topfive.errors import SettingsError
 from topfive.input_recipe import Channels, InputRecipe
+from topfive.training.recipe_files import read_toml
 
 _MOST = {"0-1": 1.0, "0-255": 255.0}
 # With these, values of 0 to 1 become whole numbers of 0 to 255 again.
@@ -54,7 +54,7 @@ def read_recipe(file: Path | None, given: Mapping[str, Any]) -> ImportRecipe:
 
     Raises SettingsError if the file cannot be read, or with everything that is wrong.
     """
-    values = (_read_toml(file) if file else {}) | dict(given)
+    values = (read_toml(file) if file else {}) | dict(given)
     try:
         return ImportRecipe.model_validate(values)
     except ValidationError as error:
@@ -99,17 +99,6 @@ def _require_all(path: Path, values: Mapping[str, Any]) -> None:
             "--recipe. ImageNet's usual recipe is --resize 256 --crop 224 --mean 0.485,0.456,0.406 "
             "--std 0.229,0.224,0.225; one that changes nothing has --mean 0,0,0 --std 1,1,1."
         )
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"The recipe {file} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"The recipe {file} is not TOML: {error}") from error
-    except RecursionError as error:
-        raise SettingsError(f"The recipe {file} is no recipe: it is nested too deep.") from error
 
 
 def _describe(problem: Any) -> str:

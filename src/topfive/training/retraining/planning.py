@@ -11,8 +11,7 @@ from topfive.datasets.dataset import Dataset
 from topfive.datasets.split import Shares, Split, split_dataset
 from topfive.errors import SettingsError, WeightsRefused
 from topfive.evaluation.photos import read_split
-from topfive.registry.desired import named_model
-from topfive.registry.loader import require_located
+from topfive.registry.loader import open_named
 from topfive.training.finetuning.naming import choose_version
 from topfive.training.finetuning.recipe import TrainingRecipe, parse_recipe
 from topfive.training.promotion import is_mostly_here
@@ -47,15 +46,10 @@ class Retraining:
         return self.dataset.classes[len(self.parent.labels) :]
 
 
-def open_version(reference: str, models_dir: Path) -> Bundle:
-    """Open the bundle that a name, `name@version` or folder means; raises a Mistake."""
-    return open_bundle(require_located(named_model(reference, models_dir)))
-
-
 def open_parent(reference: str, models_dir: Path) -> Bundle:
     """Open the bundle to train on; raises a Mistake, also if it is an official model."""
     _refuse_official(split_reference(reference)[0], reference)
-    bundle = open_version(reference, models_dir)
+    bundle = open_named(reference, models_dir)
     _refuse_official(bundle.manifest.name, reference)
     if not (bundle.folder / WEIGHTS_FILE).is_file():
         raise WeightsRefused(
@@ -71,7 +65,7 @@ def choose_baseline(parent: Bundle, models_dir: Path, against: str = "") -> Bund
     That is the one that serves where nothing else was ordered. Raises a Mistake.
     """
     if against:
-        return open_version(against, models_dir)
+        return open_named(against, models_dir)
     folder = find_bundle(models_dir, parent.manifest.name)
     return parent if folder is None else open_bundle(folder)
 
