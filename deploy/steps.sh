@@ -124,7 +124,7 @@ check_service_options() {
   check_form_if_set --image "$IMAGE" '^[a-z0-9][A-Za-z0-9._/:-]*(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$' \
     'give its name with a tag or digest, such as ghcr.io/you/topfive:0.1.0'
   check_form --model "$MODEL" '^[a-z][a-z0-9_]*$' 'one that docs/architectures.md lists'
-  grep -q "^| .$MODEL. |" "$DEPLOY/../docs/architectures.md" \
+  [[ $(< "$DEPLOY/../docs/architectures.md") == *"| \`$MODEL\` |"* ]] \
     || refuse "--model is \"$MODEL\": one that docs/architectures.md lists."
   check_form_if_set --domain "$DOMAIN" '^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$' \
     'give a name in small letters, such as pictures.example.org, without https://'
