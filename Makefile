@@ -34,7 +34,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000; GPU=1 takes torch with C
 	TOPFIVE_LOG_FORMAT="$${TOPFIVE_LOG_FORMAT-console}" $(BIN)/topfive serve
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
-	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile --ignore tests/training
+	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile --ignore tests/training --ignore tests/unit/training
 
 check: $(VENV)/.developing ## Lint, type check, import rules, generated files in step
 	$(BIN)/ruff format --check .
@@ -47,7 +47,7 @@ fault-test: $(VENV)/.developing ## Test swaps, routes, stores, faults and hostil
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/faults tests/hostile
 
 training-test: $(VENV)/.developing ## Test training, evaluation, quantization and import, with coverage
-	$(BIN)/python -m pytest --cov --cov-config tests/training/coverage.toml -n 2 --dist loadfile --no-loadscope-reorder tests/training
+	$(BIN)/python -m pytest --cov --cov-config tests/training/coverage.toml -n 3 --dist loadfile --no-loadscope-reorder tests/training tests/unit/training
 
 browser-test: $(VENV)/.developing ## Test the page in headless Chromium
 	$(BIN)/python -m pytest tests/browser
