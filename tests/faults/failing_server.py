@@ -17,9 +17,9 @@ SLOW_S = 0.2
 _check_golden = Classifier.check_golden
 
 
-def _check_and_spoil(classifier: Classifier) -> None:
+def _check_and_spoil(classifier: Classifier, **how: bool) -> None:
     """Check as ever, then spoil the engine from the first request on."""
-    _check_golden(classifier)
+    _check_golden(classifier, **how)
     engine: Any = classifier.engine
     if classifier.ref.version == "failing":
         engine.infer = _fail
