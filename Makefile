@@ -106,6 +106,6 @@ $(VENV)/.serving: $(TORCH) requirements.txt pyproject.toml
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt requirements-evaluate.txt requirements-train.txt requirements-quantize.txt requirements-onnx.txt
+$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt requirements-evaluate.txt requirements-train.txt requirements-quantize.txt requirements-onnx.txt requirements-history.txt requirements-postgresql.txt requirements-parquet.txt
 	$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@

@@ -30,6 +30,7 @@ WHAT_TO_DO = {
     "file_too_large": "Send a smaller file; `GET /info` has the limit.",
     "batch_too_large": "Send several smaller batches; `GET /info` has the limits.",
     "image_too_large": "Send a picture with fewer pixels; `GET /info` has the limit.",
+    "not_acceptable": "Ask for another form, or install what this one needs.",
     "unsupported_media_type": "Send `multipart/form-data`, or `image/*` with the bytes alone.",
     "model_refused": "Correct what `detail` names: the bundle, or the memory that models may take.",
     "rate_limited": "Wait as many seconds as `Retry-After` says.",
@@ -38,6 +39,7 @@ WHAT_TO_DO = {
     "overloaded": "Wait as many seconds as `Retry-After` says; if it stays, add CPUs.",
     "model_unavailable": "Wait as `Retry-After` says; `GET /health` has the reason.",
     "shutting_down": "Try again at once; another instance answers.",
+    "history_unavailable": "Wait as many seconds as `Retry-After` says; the log says more.",
     "out_of_memory": "Send a smaller picture, or a JPEG: it takes the least memory.",
     "deadline_exceeded": "Try again; if it stays, the service needs more CPUs.",
 }

@@ -14,6 +14,7 @@
     │   ├── NotFound               404 not_found
     │   ├── ModelNotFound          404 model_not_found
     │   ├── MethodNotAllowed       405 method_not_allowed
+    │   ├── NotAcceptable          406 not_acceptable
     │   ├── UploadTooSlow          408 upload_too_slow
     │   ├── ModelBusy              409 model_busy
     │   ├── FileTooLarge           413 file_too_large
@@ -27,6 +28,7 @@
     │   ├── Overloaded             503 overloaded
     │   ├── ModelUnavailable       503 model_unavailable
     │   ├── ShuttingDown           503 shutting_down
+    │   ├── HistoryUnavailable     503 history_unavailable
     │   ├── OutOfMemory            503 out_of_memory
     │   └── DeadlineExceeded       504 deadline_exceeded
     └── OperatorError              told to whoever runs the service, never to a caller
@@ -34,6 +36,7 @@
         ├── BundleMissing          a bundle is not there and cannot be made now; tried again
         ├── StoreUnreachable       a model store cannot be read or written now; tried again
         │   └── StoreDenied        it refuses: credentials, or nothing has that name
+        ├── HistoryUnreachable     the history's database cannot be read or written now
         ├── StateUnavailable       the state of the models cannot be read or written now
         ├── TrainingStopped        a training cannot go on: no memory, no disk, or nothing learned
         ├── QuantizationRefused    a model in int8 is less accurate than is allowed
@@ -43,6 +46,7 @@
             ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
             ├── LabelsRefused      labels are missing or do not fit
             ├── DatasetRefused     labelled photos are missing, unreadable or contradict themselves
+            ├── HistoryRefused     the history's database has another schema, or cannot be used
             ├── BundleRefused      a bundle is missing, damaged or of another layout
             ├── ModelTooLarge      models may not take as much memory as this one needs
             └── EngineRefused      an engine cannot run, or disagrees with the reference
@@ -68,6 +72,9 @@ __all__ = [
     "FileTooLarge",
     "Forbidden",
     "HeatmapUnavailable",
+    "HistoryRefused",
+    "HistoryUnavailable",
+    "HistoryUnreachable",
     "ImageTooLarge",
     "InternalError",
     "InvalidImage",
@@ -82,6 +89,7 @@ __all__ = [
     "ModelRefused",
     "ModelTooLarge",
     "ModelUnavailable",
+    "NotAcceptable",
     "NotFound",
     "OperatorError",
     "OutOfMemory",
@@ -205,6 +213,12 @@ class MethodNotAllowed(Failure):
     status, code, title = 405, "method_not_allowed", "This address does not take this method."
 
 
+class NotAcceptable(Failure):
+    """The answer cannot be given in the form that was asked for."""
+
+    status, code, title = 406, "not_acceptable", "The answer cannot be given in this form."
+
+
 class UploadTooSlow(Failure):
     """The body did not arrive in time."""
 
@@ -285,6 +299,12 @@ class ShuttingDown(Failure):
     default_detail = "The service is about to stop. Try again."
 
 
+class HistoryUnavailable(Failure):
+    """The history's database does not answer."""
+
+    status, code, title = 503, "history_unavailable", "The history does not answer at the moment."
+
+
 class OutOfMemory(Failure):
     """There is no memory for this picture now."""
 
@@ -322,6 +342,10 @@ class StoreDenied(StoreUnreachable):
 
     Asking again at once does not help; rights that are given meanwhile do.
     """
+
+
+class HistoryUnreachable(OperatorError):
+    """The history's database cannot be read or written at this moment; trying again may help."""
 
 
 class StateUnavailable(OperatorError):
@@ -364,6 +388,10 @@ class LabelsRefused(Mistake):
 
 class DatasetRefused(Mistake):
     """Labelled photos are missing, cannot be read, are too few or contradict themselves."""
+
+
+class HistoryRefused(Mistake):
+    """The history's database has another schema than this version, or cannot be used at all."""
 
 
 class BundleRefused(Mistake):

@@ -20,6 +20,7 @@ CONTRACT = {
     "not_found": 404,
     "model_not_found": 404,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
     "unsupported_media_type": 415,
     "upload_too_slow": 408,
     "model_busy": 409,
@@ -33,6 +34,7 @@ CONTRACT = {
     "overloaded": 503,
     "model_unavailable": 503,
     "shutting_down": 503,
+    "history_unavailable": 503,
     "out_of_memory": 503,
     "deadline_exceeded": 504,
 }

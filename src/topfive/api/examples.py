@@ -330,6 +330,7 @@ _DETAILS = {
     "not_found": "There is nothing at this address. See / for the addresses there are.",
     "model_not_found": "There is no model of that name here. Did you mean `mobilenet_v2`?",
     "method_not_allowed": "This address takes POST.",
+    "not_acceptable": "Parquet needs pyarrow, which is not installed here. Ask for format=csv.",
     "client_disconnected": "The client closed its connection before its upload was whole.",
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
     "model_busy": "Another change of flowers@2 is under way. Try again when it is done.",
@@ -345,6 +346,7 @@ _DETAILS = {
     "rate_limited": "Too many requests from this client. Wait as long as Retry-After says.",
     "overloaded": "All 33 queue slots of this worker are taken. Try again later.",
     "model_unavailable": "The model resnet50 is not loaded yet. See /health for the reason.",
+    "history_unavailable": "The history's database does not answer. Try again later.",
     "out_of_memory": "This picture needs more memory than there is. Send a smaller one, or a JPEG.",
 }
 

@@ -15,7 +15,7 @@ _WINDOW_S = 0.2
 # From so many refusals a second on a new connection is refused by its first line, and closed.
 _FLOOD_PER_S = 250.0
 # So many to one address are clients that ask again at once; they are, until there are so few.
-_HAMMERING_PER_S = 1200.0
+_HAMMERING_PER_S = 1700.0
 _CALM_PER_S = 50.0
 _MOST_HELD = 256
 # Where more come all the same, holding them is of no use for so long, or until nobody hammers.

@@ -6,6 +6,7 @@ from topfive.machine.sizing import SizingOptions
 from topfive.route_table import RouteTable, build_route_table
 from topfive.settings.cache import CacheSettings
 from topfive.settings.callers import CallerSettings
+from topfive.settings.history import HistorySettings
 from topfive.settings.models import ModelSettings
 from topfive.settings.platforms import PlatformSettings
 from topfive.settings.routing import RoutingSettings
@@ -19,6 +20,7 @@ class Settings(
     PlatformSettings,
     CallerSettings,
     RoutingSettings,
+    HistorySettings,
     CacheSettings,
     ServingSettings,
     ModelSettings,

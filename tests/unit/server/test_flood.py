@@ -20,7 +20,13 @@ def flood_after(per_s: int, host: str = HOST, hold_s: float = 0.5) -> Flood:
 
 @pytest.mark.parametrize(
     ("per_s", "is_on", "slows"),
-    [(0, False, False), (249, False, False), (250, True, False), (1200, True, True)],
+    [
+        (0, False, False),
+        (249, False, False),
+        (250, True, False),
+        (1699, True, False),
+        (1700, True, True),
+    ],
 )
 def test_what_is_done_depends_on_the_rate(per_s: int, is_on: bool, slows: bool) -> None:
     """Few are refused as ever, more by a first look, and very many of one address later."""
@@ -38,8 +44,8 @@ def test_only_the_address_that_hammers_is_slowed() -> None:
 
 def test_an_address_is_slowed_until_few_are_refused() -> None:
     """Slowed clients are refused less often, and would hammer again if they were let be."""
-    flood = flood_after(1200)
-    for now_s, per_s, slows in ((2.0, 50, True), (3.0, 49, False), (4.0, 1199, False)):
+    flood = flood_after(1700)
+    for now_s, per_s, slows in ((2.0, 50, True), (3.0, 49, False), (4.0, 1699, False)):
         for _ in range(per_s):
             flood.note(HOST)
         flood.tick(now_s)

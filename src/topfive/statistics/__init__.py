@@ -1,0 +1,1 @@
+"""Numbers about numbers: shares and their intervals, calibration, how far distributions differ."""
