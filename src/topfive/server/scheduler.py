@@ -233,7 +233,7 @@ class UploadScheduler:
             if upload.stage in _ARRIVING:
                 upload.expires_s = min(upload.expires_s, now_s + self.limits.stop_s)
         for batch in self._batches.waiting:
-            batch.expires_s = now_s
+            batch.expires_s = min(batch.expires_s, now_s + self.limits.stop_s)
 
     def tick(self, now_s: float) -> list[tuple[Upload, Verdict]]:
         """List the connections whose time is over, with what becomes of each."""
@@ -291,10 +291,10 @@ class UploadScheduler:
 
     def _begin_batch(self, upload: Upload, now_s: float) -> Verdict:
         """Decide on a batch, which is never collected: at work its thread reads it."""
-        if self.is_stopping:
-            return Refusal(_stopping())
         if self._batches.is_full:
-            return Refusal(self._batches.overloaded())
+            return Refusal(_stopping() if self.is_stopping else self._batches.overloaded())
+        if self.is_stopping:
+            upload.expires_s = min(upload.expires_s, now_s + self.limits.stop_s)
         return self._wait(upload, Work.BATCH, now_s)
 
     def _wait(self, upload: Upload, work: Work, now_s: float) -> Decision:

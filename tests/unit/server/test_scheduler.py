@@ -189,11 +189,18 @@ BATCHES = [
     ("What still waits then is past its deadline.",
      "batch a; next; batch b; next; batch c; at 300; tick", "c deadline_exceeded", {}),
     ("At work it is left to its thread.", "batch a; next; at 999; tick", "nothing", {}),
-    ("At a stop those that wait are told so at once.",
-     "batch a; next; batch b; next; batch c; stop; tick", "c shutting_down", {}),
+    ("At a stop those that wait have a short while more.",
+     "batch a; next; batch b; next; batch c; stop; done a; next", "c", {}),
+    ("After it they are told that the worker stops.",
+     "batch a; next; batch b; next; batch c; stop; at 2; tick", "c shutting_down", {}),
     ("What is at work then is left to its thread.", "batch a; next; stop; at 9; tick", "nothing",
      {}),
-    ("None begins after a stop.", "stop; batch a", "shutting_down", {}),
+    ("One that comes as the worker stops begins while a thread is free.",
+     "stop; batch a; next", "a", {}),
+    ("It waits no longer than those that waited.",
+     "batch a; next; batch b; next; stop; batch c; at 2; tick", "c shutting_down", {}),
+    ("Where too many wait it is told that the worker stops.",
+     f"{'; '.join(f'batch {n}; next' for n in 'abcdefghij')}; stop; batch k", "shutting_down", {}),
 ]  # fmt: skip
 
 MAKING_ROOM = [
