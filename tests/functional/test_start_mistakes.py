@@ -100,7 +100,7 @@ def test_files_that_are_missing_are_told_at_once(tmp_path: Path) -> None:
         input_crop="300",
         fallback_model="digits",
     )
-    assert "There is no weights file gone.pth. Check TOPFIVE_WEIGHTS." in message
+    assert "There is no weights file gone.pth. Check TOPFIVE_WEIGHTS (--weights)." in message
     assert "The labels file gone.txt cannot be read" in message
     assert "crop of 300" in message
     assert not (tmp_path / "models").exists()

@@ -35,7 +35,7 @@ def change_recipe(base: InputRecipe, changes: RecipeOptions) -> InputRecipe:
     if values["crop"] > values["resize"]:
         raise SettingsError(
             f"The crop of {values['crop']} pixels is larger than what pictures are resized to, "
-            f"{values['resize']}. Set TOPFIVE_INPUT_RESIZE and TOPFIVE_INPUT_CROP to go together."
+            f"{values['resize']}. Set a resize of at least {values['crop']}, or a smaller crop."
         )
     try:
         return InputRecipe.model_validate(values)

@@ -13,6 +13,7 @@ from topfive.input_recipe import InputRecipe
 
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
 
+_CHECK = "Check TOPFIVE_WEIGHTS (--weights)."
 _URL_SCHEMES = ("http://", "https://")
 _LOCAL = "local:"
 _MOST_NAME_CHARACTERS = 64
@@ -30,7 +31,7 @@ def check_weights(weights: str) -> None:
     """
     if is_url(weights):
         if not _has_parts(weights):
-            raise WeightsRefused(f"{shown(weights)} is no address. Check TOPFIVE_WEIGHTS.")
+            raise WeightsRefused(f"{shown(weights)} is no address. {_CHECK}")
         if Path(urlsplit(weights).path).suffix not in WEIGHTS_SUFFIXES:
             raise WeightsRefused(
                 f"{shown(weights)} does not end in one of {', '.join(WEIGHTS_SUFFIXES)}."
@@ -38,10 +39,10 @@ def check_weights(weights: str) -> None:
     elif "://" in weights:
         raise WeightsRefused(
             f"{shown(weights)} is not a local file, nor an address that begins with http:// or "
-            "https://. Check TOPFIVE_WEIGHTS."
+            f"https://. {_CHECK}"
         )
     elif not Path(weights).is_file():
-        raise WeightsRefused(f"There is no weights file {shown(weights)}. Check TOPFIVE_WEIGHTS.")
+        raise WeightsRefused(f"There is no weights file {shown(weights)}. {_CHECK}")
 
 
 def hash_weights(path: Path) -> str:

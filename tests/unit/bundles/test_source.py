@@ -107,7 +107,7 @@ def test_a_name_is_derived_from_the_file(weights, name):
         ("https://example.org/page.html", r"\.safetensors"),
         (
             "https://me:secret@[example/a.pth",
-            r"^https://… is no address\. Check TOPFIVE_WEIGHTS\.$",
+            r"^https://… is no address\. Check TOPFIVE_WEIGHTS \(--weights\)\.$",
         ),
         ("https://me:secret@example.org:70000/a.pth", "no address"),
         (
