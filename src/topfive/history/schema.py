@@ -55,3 +55,44 @@ PREDICTIONS = sql.Table(
     sql.Column("label_source", sql.String(16), nullable=True),
     sql.Column("labelled_at", sql.DateTime(timezone=True), nullable=True),
 )
+
+_row = PREDICTIONS.c
+_UNLABELLED = _row.label_class_id.is_(None)
+_LABELLED = _row.label_class_id.is_not(None)
+
+
+def _index(name: str, *columns: sql.Column[object], only: sql.ColumnElement[bool] | None) -> None:
+    sql.Index(name, *columns, sqlite_where=only, postgresql_where=only)
+
+
+# Each ends in the id: what it finds is in the order of time, and a page begins where the last one
+# ended. A version's predictions are divided into those without a label and those with one, so that
+# either is found at once, however few it is.
+_index("ix_predictions_unlabelled", _row.model_id, _row.id, only=_UNLABELLED)
+_index("ix_predictions_labelled", _row.model_id, _row.id, only=_LABELLED)
+_index(
+    "ix_predictions_unlabelled_confidence",
+    _row.model_id,
+    _row.confidence,
+    _row.id,
+    only=_UNLABELLED,
+)
+_index(
+    "ix_predictions_labelled_confidence",
+    _row.model_id,
+    _row.confidence,
+    _row.id,
+    only=_LABELLED,
+)
+_index("ix_predictions_class_id", _row.class_id, _row.id, only=None)
+_index("ix_predictions_request_id", _row.request_id, _row.id, only=None)
+_index("ix_predictions_picture_sha256", _row.picture_sha256, _row.id, only=None)
+
+# Which topfive brought the schema up to each revision.
+MIGRATIONS = sql.Table(
+    "topfive_migrations",
+    METADATA,
+    sql.Column("revision", sql.String(32), primary_key=True),
+    sql.Column("topfive_version", sql.String(32), nullable=False),
+    sql.Column("at", sql.DateTime(timezone=True), nullable=False),
+)

@@ -1,0 +1,19 @@
+"""${message}."""
+
+import sqlalchemy as sql
+from alembic import op
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """TODO: what is there afterwards."""
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    """TODO: what is lost."""
+    ${downgrades if downgrades else "pass"}

@@ -1,0 +1,1 @@
+"""The history on real databases: SQLite, and a PostgreSQL of its own."""
