@@ -45,8 +45,8 @@ class Route:
 
     `pictures` is what a call costs of the caller's quota before its body is read; where the body
     holds several, `counts_body` says that the others are counted then. `is_reserved` is an address
-    that nothing answers yet. `is_order` changes what is served: where no keys are set it is taken
-    from the machine itself alone.
+    that nothing answers yet. `is_private` is for operators: where no keys are set it is answered to
+    the machine itself alone. `is_export` answers with more than is held in memory, as it is read.
     """
 
     method: str
@@ -59,7 +59,8 @@ class Route:
     error_shape: ErrorShape = ErrorShape.PROBLEM
     is_quiet: bool = False
     is_reserved: bool = False
-    is_order: bool = False
+    is_private: bool = False
+    is_export: bool = False
 
 
 class RouteTable:
@@ -184,8 +185,8 @@ def _v2(path: str, work: Work = Work.OTHER) -> Route:
     return Route("GET", f"/v2{path}", work=work, error_shape=ErrorShape.MESSAGE, is_quiet=is_probe)
 
 
-def _order(method: str, path: str) -> Route:
-    return Route(method, path, scope="admin", is_order=True)
+def _private(method: str, path: str) -> Route:
+    return Route(method, path, scope="admin", is_private=True)
 
 
 def _prediction(path: str, error_shape: ErrorShape, body: Body = Body.BASE64) -> Route:
@@ -206,6 +207,7 @@ _MODEL = "/models/{model}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
 _NAME = "/models/{name}"
 _NAMED = f"{_NAME}/versions/{{version}}"
+_KEPT = "/predictions/{id}"
 _VERTEX_PREDICT = _prediction("", _MESSAGE)
 _VERTEX_HEALTH = _probe("", _MESSAGE)
 
@@ -215,10 +217,16 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/models", scope="predict"),
     Route("GET", _NAME, scope="predict"),
     Route("GET", _NAMED, scope="predict"),
-    _order("POST", f"{_NAMED}/load"),
-    _order("POST", f"{_NAMED}/activate"),
-    _order("DELETE", _NAMED),
-    _order("PUT", "/routes/{alias}"),
+    _private("POST", f"{_NAMED}/load"),
+    _private("POST", f"{_NAMED}/activate"),
+    _private("DELETE", _NAMED),
+    _private("PUT", "/routes/{alias}"),
+    _private("GET", "/predictions"),
+    replace(_private("GET", "/predictions/export"), is_export=True),
+    _private("GET", _KEPT),
+    _private("DELETE", _KEPT),
+    _private("PUT", f"{_KEPT}/label"),
+    _private("DELETE", f"{_KEPT}/label"),
     _probe("/health"),
     _probe("/livez"),
     _probe("/readyz"),

@@ -15,6 +15,9 @@ from topfive.api.docs import register_docs
 from topfive.api.errors import register_errors
 from topfive.api.fields import refuse_misfit
 from topfive.api.health import health_routes
+from topfive.api.history.export import export_routes
+from topfive.api.history.routes import history_routes, tell_predictions_apart
+from topfive.api.history.turns import limit_history
 from topfive.api.info import info_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
 from topfive.api.models import limit_waiting, model_routes
@@ -118,10 +121,14 @@ def _register(app: App, settings: Settings) -> None:
     keep_metrics_apart(app, settings.metrics_port)
     check_keys(app)
     limit_waiting(app)
+    limit_history(app)
+    tell_predictions_apart(app)
     for routes in (
         predict_routes,
         batch_routes,
         model_routes,
+        history_routes,
+        export_routes,
         health_routes,
         info_routes,
         metrics_routes,

@@ -15,8 +15,8 @@ from topfive.settings import Settings
 ROUTE_KEY_HEADER = "X-Route-Key"
 _EXTENSION = "topfive.keys"
 _HOW_TO_ALLOW = (
-    "As no API keys are set, orders are taken from the machine itself alone, at 127.0.0.1 and by "
-    "no proxy. Set a key with the scope 'admin', and send it."
+    "As no API keys are set, this is for the machine itself alone, at 127.0.0.1 and by no proxy. "
+    "Set a key with the scope 'admin', and send it."
 )
 
 
@@ -39,7 +39,7 @@ def _check_scope() -> None:
     route = current_route() if request.url_rule else None
     if route is None or not route.scope:
         return
-    if route.is_order and not keys_are_asked() and not is_local(request):
+    if route.is_private and not keys_are_asked() and not is_local(request):
         raise Forbidden(_HOW_TO_ALLOW)
     require_scope(route.scope)
 

@@ -164,6 +164,39 @@ _ROUTE = {
     "rolled_back": [],
 }
 
+_KEPT = {
+    "id": "019abfa5-26d0-7c41-9f3e-5b1c2d7a8e90",
+    "created_at": "2026-11-26T10:03:17.180000Z",
+    "request_id": _REQUEST_ID,
+    "position": 0,
+    "picture_sha256": "2f0b7c3f6d1a4e58b9c0d1e2f3a4b5c6d7e8f90123456789abcdef0123456789",
+    "model": {"name": "mobilenet_v2", "version": "imagenet1k-v2"},
+    "model_digest": "a18d7c9c282638644ff4fcaa5377268811d594428e7b4fefc98aedeb5be17d7e",
+    "route": "/predict",
+    "alias": "default",
+    "predictions": _ZEBRA["predictions"],
+    "timing_ms": {
+        "queue": 0.11,
+        "decode": 15.2,
+        "preprocess": 3.54,
+        "inference": 45.23,
+        "total": 64.54,
+    },
+    "cache": None,
+    "degraded": False,
+    "api_key_id": None,
+    "label": None,
+}
+_LABELLED = _KEPT | {
+    "label": {
+        "class_id": 340,
+        "class_name": "zebra",
+        "rank": 1,
+        "source": "person",
+        "labelled_at": "2026-11-26T10:20:00Z",
+    }
+}
+
 # By operation and status, each with a name.
 ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("predict", "200"): {
@@ -243,6 +276,16 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("set_route", "202"): {
         "a tenth for version 2": {"generation": 6, "settled": True, "route": _ROUTE}
     },
+    ("list_predictions", "200"): {
+        "the newest one": {
+            "predictions": [_KEPT],
+            "next_cursor": "q0SYFWcQ6soBmr-lJtB8QZ8-Wxwteo6Q",
+        },
+        "none": {"predictions": [], "next_cursor": None},
+    },
+    ("find_prediction", "200"): {"without a label": _KEPT, "with one": _LABELLED},
+    ("set_label", "200"): {"a zebra": _LABELLED},
+    ("remove_label", "200"): {"without a label": _KEPT},
     ("health", "200"): {
         "healthy": _HEALTHY,
         "degraded": _HEALTHY
@@ -307,6 +350,14 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 
+# Files have theirs here: the first columns of 38.
+EXPORTED = {
+    "the first columns": {
+        "value": "id,created_at,request_id,position\r\n"
+        f"{_KEPT['id']},{_KEPT['created_at']},{_REQUEST_ID},0\r\n"
+    }
+}
+
 # Answers of more than one type have those of the others here.
 LINES: dict[tuple[str, str], dict[str, str]] = {
     ("predict_batch", "200"): {
@@ -330,7 +381,8 @@ _DETAILS = {
     "not_found": "There is nothing at this address. See / for the addresses there are.",
     "model_not_found": "There is no model of that name here. Did you mean `mobilenet_v2`?",
     "method_not_allowed": "This address takes POST.",
-    "not_acceptable": "Parquet needs pyarrow, which is not installed here. Ask for format=csv.",
+    "not_acceptable": "Parquet needs pyarrow, which is not installed here. Ask for format=csv, or "
+    "install it beside the service: pip install -r requirements-parquet.txt",
     "client_disconnected": "The client closed its connection before its upload was whole.",
     "upload_too_slow": "The upload did not arrive in time. Try a faster connection.",
     "model_busy": "Another change of flowers@2 is under way. Try again when it is done.",

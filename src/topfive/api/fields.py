@@ -40,9 +40,10 @@ def read_fields(shape: type[ShapeT], given: Iterable[Pair]) -> ShapeT:
     two different values, or whose value does not fit.
     """
     values: dict[str, str] = {}
+    known = _names(shape)
     for name, text in given:
-        if name not in shape.model_fields:
-            raise InvalidParameter(_unknown(name, tuple(shape.model_fields)))
+        if name not in known:
+            raise InvalidParameter(_unknown(name, known))
         if values.setdefault(name, text) != text:
             raise InvalidParameter(f"`{name}` is given twice, with different values. Give it once.")
     try:
@@ -90,6 +91,12 @@ def may_be_shown(text: str) -> bool:
     )
 
 
+@cache
+def _names(shape: type[BaseModel]) -> tuple[str, ...]:
+    """List what fields are called by callers."""
+    return tuple(field.alias or name for name, field in shape.model_fields.items())
+
+
 def _unknown(name: str, known: tuple[str, ...]) -> str:
     listed = f"{', '.join(f'`{one}`' for one in known[:-1])} and `{known[-1]}`"
     if not may_be_shown(name):
@@ -106,14 +113,24 @@ def _misfit(shape: type[BaseModel], name: str, text: str) -> str:
 
 def _requirement(declared: dict[str, Any]) -> str:
     """Say in words what a field's JSON schema asks for."""
-    if declared.get("type") == "integer":
+    kind = declared.get("type")
+    if kind == "integer":
         return f"be a whole number from {declared['minimum']} to {declared['maximum']}"
-    if "const" in declared:
-        return f"be `{declared['const']}`"
+    if kind == "number":
+        return f"be a number from {declared['minimum']:g} to {declared['maximum']:g}"
+    return "be `true` or `false`" if kind == "boolean" else _required_text(declared)
+
+
+def _required_text(declared: dict[str, Any]) -> str:
+    choices = declared.get("enum", [declared["const"]] if "const" in declared else [])
+    if choices:
+        return f"be {' or '.join(f'`{one}`' for one in choices)}"
+    if "examples" in declared:
+        return f"be written like `{declared['examples'][0]}`"
     return f"have at most {declared['maxLength']} characters"
 
 
 def _where_given(declared: dict[str, Any]) -> dict[str, Any]:
     first: dict[str, Any] = declared.get("anyOf", [declared])[0]
-    shown = first | {"description": declared["description"]}
-    return {key: value for key, value in shown.items() if key != "title"}
+    beside = {key: one for key, one in declared.items() if key in ("description", "examples")}
+    return {key: value for key, value in (first | beside).items() if key != "title"}

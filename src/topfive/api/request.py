@@ -31,7 +31,10 @@ _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What is noted about one request for its log line and its headers."""
+    """What is noted about one request for its log line and its headers.
+
+    Of one that `is_told_at_end` it is known when its answer has ended what became of it.
+    """
 
     request_id: str
     deadline: Deadline
@@ -40,6 +43,7 @@ class RequestRecord:
     code: str | None = None
     predictions: tuple[Prediction, ...] = ()
     batch: BatchCounts | None = None
+    is_told_at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +136,8 @@ def _close_record(response: Response) -> Response:
     if record.trace.header:
         response.headers["traceparent"] = record.trace.header
     note = partial(_note, current_service().access_log, record, response, _route(), _method())
-    if record.batch is not None and response.is_streamed:
-        # What becomes of it is known when the last picture is answered.
+    if response.is_streamed and (record.batch is not None or record.is_told_at_end):
+        # What becomes of it is known when the last of it is sent.
         response.call_on_close(note)
     else:
         note()

@@ -12,7 +12,7 @@ from topfive.history.records import KeptPrediction, LabelSource
 
 MOST_ON_PAGE = 200
 
-_IS_OFF = "No history is kept here. Set TOPFIVE_HISTORY_URL, and start the service again."
+HISTORY_IS_OFF = "No history is kept here. Set TOPFIVE_HISTORY_URL, and start the service again."
 
 
 class HistoryOrder(Enum):
@@ -118,24 +118,24 @@ class NoHistory:
 
     def list(self, query: HistoryQuery) -> HistoryPage:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def stream(self, query: HistoryQuery) -> Iterator[KeptPrediction]:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def find(self, prediction_id: UUID) -> KeptPrediction:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def delete(self, prediction_id: UUID) -> None:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def set_label(self, prediction_id: UUID, given: GivenLabel) -> KeptPrediction:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def remove_label(self, prediction_id: UUID) -> KeptPrediction:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)

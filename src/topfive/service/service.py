@@ -11,6 +11,7 @@ from topfive.classify.classifier import Pixels
 from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import Overloaded, ShuttingDown
+from topfive.history.contract import History, NoHistory
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.models import ModelOrders
@@ -72,6 +73,7 @@ class Service:
         self._sizing = sizing
         self._recoveries: list[Recovering] = []
         self.orders: ModelOrders = NoModelOrders()
+        self.history: History = NoHistory()
         self._started_s = monotonic()
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
@@ -181,6 +183,10 @@ class Service:
     def take_orders_with(self, orders: ModelOrders) -> None:
         """Let `orders` tell of models and routes, and have orders about them followed."""
         self.orders = orders
+
+    def tell_from(self, history: History) -> None:
+        """Let `history` tell what was predicted, and take labels."""
+        self.history = history
 
     @property
     def is_draining(self) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from topfive.api import model_schemas, schemas
 from topfive.api.batch.schemas import BatchOut
 from topfive.api.examples import ANSWERS, message_examples, problem_examples
+from topfive.api.history import schemas as history
 from topfive.api.instances import PredictionsOut
 from topfive.api.open_inference import schemas as v2
 from topfive.errors import FAILURES
@@ -34,6 +35,10 @@ SHAPES = {
     "load_model": model_schemas.ModelOrderOut,
     "activate_model": model_schemas.ModelOrderOut,
     "unload_model": model_schemas.ModelOrderOut,
+    "list_predictions": history.HistoryPageOut,
+    "find_prediction": history.KeptPredictionOut,
+    "set_label": history.KeptPredictionOut,
+    "remove_label": history.KeptPredictionOut,
     "set_route": model_schemas.RouteOrderOut,
 }
 EXAMPLES = [
