@@ -43,6 +43,8 @@ BATCH_THREADS = 2
 MOST_LOOKUPS = 32
 # And one looks there for those that have no queue slot either.
 LOOKUP_THREADS = 1
+# Where a history is kept so many requests may wait for its database, and pages have theirs beside.
+HISTORY_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class SizingOptions:
     model_bytes: int | None = None
     has_cache: bool = False
     cache_bytes: int = 0
+    has_history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Sizing:
     """Processes; per process slots, queue, bytes for decoding, uploads and models; the reasons.
 
     `batch_slots` pictures of batches are worked on at once while there is nothing else to do.
-    `lookups` predictions may look for their answer in the cache before they have a slot.
+    `lookups` predictions may look for their answer in the cache before they have a slot. `others`
+    threads are for pages, orders and the history.
     """
 
     workers: int
@@ -74,6 +78,7 @@ class Sizing:
     model_bytes: int = LEAST_MODEL_BYTES
     batch_slots: int = 1
     lookups: int = 0
+    others: int = OTHER_THREADS
 
     @property
     def spare_slots(self) -> int:
@@ -83,7 +88,7 @@ class Sizing:
     @property
     def threads(self) -> int:
         """How many threads of a worker may be answering at once."""
-        others = STREAM_THREADS + OTHER_THREADS + PROBE_THREADS + BATCH_THREADS
+        others = STREAM_THREADS + self.others + PROBE_THREADS + BATCH_THREADS
         lookups = self.lookups + LOOKUP_THREADS if self.lookups else 0
         return self.slots + self.spare_slots + others + lookups
 
@@ -111,6 +116,7 @@ def plan_sizing(machine: Machine, options: SizingOptions) -> Sizing:
         memory.model_bytes,
         batch_slots,
         lookups,
+        OTHER_THREADS + (HISTORY_THREADS if options.has_history else 0),
     )
 
 

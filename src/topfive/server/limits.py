@@ -13,6 +13,7 @@ def scheduler_limits(service: Service, routes: RouteTable) -> SchedulerLimits:
         slots=sizing.slots,
         queue=sizing.queue,
         lookups=sizing.lookups,
+        others=sizing.others,
         body_bytes=body_bytes,
         held_bytes=max(sizing.upload_bytes, 2 * body_bytes),
         request_s=service.limits.request_timeout_s,

@@ -88,6 +88,17 @@ class BatchLaneLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportLimits:
+    """How many seconds an export has: `whole_s`, and `send_s` without a byte of it being read.
+
+    Millions of rows take minutes, and a client that reads slowly must not hold a thread for ever.
+    """
+
+    whole_s: float = 3600.0
+    send_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class SchedulerLimits:
     """How many requests and bytes a worker takes on, and how many seconds it waits for each.
 

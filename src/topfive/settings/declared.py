@@ -37,6 +37,7 @@ class Settings(
             self.model_memory_bytes,
             has_cache=bool(self.cache_bytes or self.cache_url),
             cache_bytes=self.cache_bytes,
+            has_history=bool(self.history_url),
         )
 
     @cached_property

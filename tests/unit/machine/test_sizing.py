@@ -91,6 +91,15 @@ def test_no_waiting_places_are_a_choice():
     assert found.threads == 2 * found.slots + 22
 
 
+def test_with_a_history_there_are_threads_to_wait_for_its_database():
+    """Two, beside those that pages have without one."""
+    without, found = (
+        plan_sizing(_machine(4, 8 * GIB), SizingOptions(has_history=has_history))
+        for has_history in (False, True)
+    )
+    assert found.threads == without.threads + 2
+
+
 @pytest.mark.parametrize(("queue", "lookups"), [(None, 32), (5, 5), (0, 1)])
 def test_with_a_cache_there_are_threads_to_look_in_it(queue, lookups):
     """As many as predictions may wait, up to a number; without a cache none."""

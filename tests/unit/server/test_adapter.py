@@ -97,7 +97,7 @@ class Described:
 @pytest.mark.parametrize("slots", [1, 4])
 def test_limits_are_those_that_the_service_tells_of(slots: int) -> None:
     """What /info says of slots, queue and threads is what the scheduler goes by."""
-    sizing = Sizing(2, slots, 16, 10**9, "a test", upload_bytes=50 * 1024**2)
+    sizing = Sizing(2, slots, 16, 10**9, "a test", upload_bytes=50 * 1024**2, others=6)
     limits = scheduler_limits(Described(sizing), STANDARD_TABLE)  # type: ignore[arg-type]
     assert (limits.slots, limits.queue, limits.threads) == (slots, 16, sizing.threads)
     assert (limits.held_bytes, limits.request_s) == (50 * 1024**2, 30.0)

@@ -10,8 +10,8 @@ from typing import cast
 from flask import Flask, current_app
 
 from topfive.errors import HistoryUnavailable
+from topfive.machine.sizing import HISTORY_THREADS
 
-MOST_AT_WORK = 2
 # A database that is well answers within milliseconds: while it is, nobody is refused.
 _PATIENCE_S = 0.25
 _EXTENSION = "topfive.history_turns"
@@ -33,7 +33,7 @@ class Turns:
     def take(self) -> Iterator[None]:
         """Have a turn until the block ends; raises HistoryUnavailable where there is none."""
         with self._turn_ends:
-            while len(self._began_s) >= MOST_AT_WORK:
+            while len(self._began_s) >= HISTORY_THREADS:
                 self._wait()
             began_s = self._clock()
             self._began_s.append(began_s)
@@ -47,7 +47,7 @@ class Turns:
                 raise HistoryUnavailable(
                     "Another export is under way. Try again when it is done.", retry_after_s=5
                 )
-            while len(self._began_s) >= MOST_AT_WORK:
+            while len(self._began_s) >= HISTORY_THREADS:
                 self._wait()
             self._began_s.append(inf)
         yield from self._hold(inf)

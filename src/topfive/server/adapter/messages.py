@@ -19,7 +19,9 @@ from topfive.server.adapter.bodies import BodyReader, announced_bytes, is_unread
 from topfive.server.connection import Connection
 from topfive.server.http import BrokenRequest, Head, Outcome
 from topfive.server.streamed_answer import StreamedAnswer
-from topfive.server.upload import BatchLaneLimits
+from topfive.server.upload import BatchLaneLimits, ExportLimits
+
+_EXPORTS = ExportLimits()
 
 
 class GunicornHttp:
@@ -87,11 +89,22 @@ class GunicornHttp:
             return self._batches.whole_s, self._batches.idle_s
         return self._request_s, inf
 
+    def _out(self, conn: Connection) -> Connection | StreamedAnswer:
+        """Return what an answer is written to: collected, or where it may be long, sent at once."""
+        route = conn.head.route if conn.head else None
+        is_export = route is not None and route.is_export
+        if not is_export and conn.work is not Work.BATCH:
+            return conn
+        limits = _EXPORTS if is_export else self._batches
+        until_s = conn.head_s + limits.whole_s
+        return StreamedAnswer(conn, until_s, limits.send_s, lambda: is_unread(conn))
+
     def _run_app(self, conn: Connection, message: Any, body: Any, may_keep: bool) -> Any:
         message._expected_100_continue = False
         is_batch = conn.work is Work.BATCH
-        out = StreamedAnswer(conn, self._batches, lambda: is_unread(conn)) if is_batch else conn
-        response, environ = wsgi.create(message, out, conn.client, conn.server, self._cfg)
+        response, environ = wsgi.create(
+            message, self._out(conn), conn.client, conn.server, self._cfg
+        )
         environ |= _told_to_app(conn, body)
         if not may_keep:
             response.force_close()
