@@ -31,6 +31,9 @@ _CONTEXT = (
     "requirements-s3.txt",
     "requirements-gcs.txt",
     "requirements-azure.txt",
+    "requirements-history.txt",
+    "requirements-postgresql.txt",
+    "requirements-parquet.txt",
     "src",
 )
 

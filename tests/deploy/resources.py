@@ -22,14 +22,18 @@ K8S = Path(__file__).parents[2] / "deploy" / "k8s"
 # `components` came with kustomize 3.7, which kubectl has from this version on.
 _LEAST_KUBECTL_MINOR = 21
 _UNITS = {"Mi": 1024**2, "Gi": 1024**3}
+_POD_OWNERS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 
 
-def compose_build(folder: Path, component: str) -> Path:
-    """Write a build of base with one component into `folder`."""
+def compose_build(folder: Path, *components: str) -> Path:
+    """Write a build of base with some components into `folder`."""
     build = {
         "namespace": "topfive",
         "resources": [os.path.relpath(K8S / "base", folder.resolve())],
-        "components": [os.path.relpath(K8S / "components" / component, folder.resolve())],
+        "components": [
+            os.path.relpath(K8S / "components" / component, folder.resolve())
+            for component in components
+        ],
     }
     (folder / "kustomization.yaml").write_text(json.dumps(build))
     return folder
@@ -66,9 +70,15 @@ def deployments(rendered: list[Resource], name: str) -> list[Resource]:
     return [one for one in of_kind(rendered, "Deployment") if one["metadata"]["name"] == name]
 
 
+def pod_templates(rendered: list[Resource]) -> list[Resource]:
+    """List the templates of all pods, those that end by themselves too."""
+    owners = [one["spec"] for one in rendered if one["kind"] in _POD_OWNERS]
+    return [one.get("jobTemplate", {"spec": one})["spec"]["template"] for one in owners]
+
+
 def pods(rendered: list[Resource]) -> list[Resource]:
     """List the specification of every pod."""
-    return [one["spec"]["template"]["spec"] for one in of_kind(rendered, "Deployment")]
+    return [one["spec"] for one in pod_templates(rendered)]
 
 
 def topfive_pod(rendered: list[Resource]) -> Resource:
@@ -85,12 +95,16 @@ def containers(pod: Resource) -> Iterator[Resource]:
 
 def ports_of(pod: Resource) -> list[Resource]:
     """List the ports on which a pod listens."""
-    return [port for container in pod["containers"] for port in container["ports"]]
+    return [port for container in pod["containers"] for port in container.get("ports", [])]
 
 
 def settings_of(rendered: list[Resource]) -> dict[str, str]:
     """Return the settings of topfive's pods; all of its containers use the same."""
-    (found,) = of_kind(rendered, "ConfigMap")
+    (found,) = (
+        one
+        for one in of_kind(rendered, "ConfigMap")
+        if one["metadata"]["name"].startswith("topfive-settings")
+    )
     used = {
         source["configMapRef"]["name"]
         for container in containers(topfive_pod(rendered))
@@ -105,9 +119,21 @@ def selected_pods(rendered: list[Resource], resource: Resource) -> list[Resource
     """List the pods that a Service, budget, policy or Deployment means."""
     spec = resource["spec"]
     selector = spec.get("selector") or spec["podSelector"]
-    wanted = selector.get("matchLabels", selector)
-    templates = [one["spec"]["template"] for one in of_kind(rendered, "Deployment")]
-    return [one["spec"] for one in templates if has_labels(one["metadata"]["labels"], wanted)]
+    return [
+        one["spec"]
+        for one in pod_templates(rendered)
+        if is_selected(one["metadata"]["labels"], selector)
+    ]
+
+
+def is_selected(labels: dict[str, str], selector: Resource) -> bool:
+    """Tell whether a selector of either kind means something that has these labels."""
+    if not {"matchLabels", "matchExpressions"} & set(selector):
+        return has_labels(labels, selector)
+    asked = selector.get("matchExpressions", [])
+    return has_labels(labels, selector.get("matchLabels", {})) and all(
+        labels.get(one["key"]) in one["values"] for one in asked if one["operator"] == "In"
+    )
 
 
 def has_labels(labels: dict[str, str], wanted: dict[str, str]) -> bool:

@@ -34,7 +34,15 @@ from topfive.settings import parse_settings
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted(path.parent.name for path in K8S.glob("overlays/*/kustomization.yaml"))
-BUILDS = ["base", "pulled-models", *OVERLAYS]
+# Builds of base with some components.
+COMPOSED = {
+    "pulled-models": ["pulled-models"],
+    "migrating-pods": ["with-postgres", "migrating-pods"],
+}
+BUILDS = ["base", *COMPOSED, *OVERLAYS]
+# The users of the images: of PostgreSQL's, and of all others.
+USERS = {"docker.io/library/postgres": 70}
+TOPFIVE_USER = 10001
 # The oldest and the newest Kubernetes that kubernetes-validate knows of those documented.
 VERSIONS = ("1.27", "1.37")
 # kubernetes-validate has no schema of these: they are not Kubernetes' own.
@@ -43,12 +51,12 @@ CUSTOM_KINDS = {"ServiceMonitor"}
 
 @pytest.fixture(scope="session", params=BUILDS)
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    """The resources of base, of each overlay, and of base with the models on a volume."""
+    """The resources of base, of each overlay, and of base with some components."""
     folder = K8S / "overlays" / request.param
     if request.param == "base":
         folder = K8S / "base"
-    elif request.param == "pulled-models":
-        folder = compose_build(tmp_path_factory.mktemp("k8s"), "pulled-models")
+    elif request.param in COMPOSED:
+        folder = compose_build(tmp_path_factory.mktemp("k8s"), *COMPOSED[request.param])
     return render(folder)
 
 
@@ -168,7 +176,8 @@ def test_pods_pass_the_restricted_standard(rendered: list[Resource]) -> None:
     for pod in pods(rendered):
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["runAsUser"] == 10001
+        (user,) = {USERS.get(one["image"].split(":")[0], TOPFIVE_USER) for one in containers(pod)}
+        assert pod["securityContext"]["runAsUser"] == user
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in containers(pod):
             assert container["securityContext"] == {
