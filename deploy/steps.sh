@@ -16,6 +16,7 @@ DOMAIN=
 API_KEYS=
 RATE_LIMIT=100/minute
 MODEL=mobilenet_v2
+HISTORY=
 DISK_GB=30
 
 say() {
@@ -48,6 +49,9 @@ What serves:
   --api-keys LIST    SHA-256 digests of the keys that callers must send, separated by commas;
                      to make one: printf %s "$KEY" | sha256sum
   --rate-limit RATE  how often one client may call (default: 100/minute)
+  --history KIND     keep what was predicted on the machine: sqlite, in a file, or postgresql, in a
+                     database beside it (default: nothing is kept); reading it takes a key with the
+                     scope admin. An image built elsewhere must have been built with HISTORY=KIND
 
 The machine:
   --name NAME        what everything is called (default: topfive)
@@ -96,6 +100,7 @@ take_service_option() {
     --domain) DOMAIN=$2 ;;
     --api-keys) API_KEYS=$2 ;;
     --rate-limit) RATE_LIMIT=$2 ;;
+    --history) HISTORY=$2 ;;
     --disk-gb) DISK_GB=$2 ;;
     *) return 1 ;;
   esac
@@ -131,6 +136,7 @@ check_service_options() {
   check_form_if_set --api-keys "$API_KEYS" '^[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?(,[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?)*$' \
     'give SHA-256 digests, as sha256sum prints them, and not the keys'
   check_form --rate-limit "$RATE_LIMIT" '^[1-9][0-9]*/(second|minute|hour|day)$' 'COUNT/UNIT, such as 100/minute'
+  check_form_if_set --history "$HISTORY" '^(sqlite|postgresql)$' 'sqlite or postgresql'
   check_form --disk-gb "$DISK_GB" '^([2-9][0-9]|[1-9][0-9]{2,3})$' 'a whole number of GB, 20 or more'
 }
 
@@ -210,8 +216,16 @@ make_scratch() {
 
 # Print cloud-init.yaml with every @@WORD@@ replaced. Arguments: LOGS LOG_REGION LOG_GROUP
 render_cloud_init() {
+  local url='' profiles=''
+  case $HISTORY in
+    sqlite) url=sqlite:////history/history.db ;;
+    postgresql)
+      url=postgresql://topfive@postgres/topfive
+      profiles=postgres ;;
+  esac
   TOPFIVE_SOURCE=$SOURCE TOPFIVE_REF=$REF TOPFIVE_IMAGE=$IMAGE TOPFIVE_DOMAIN=$DOMAIN \
     TOPFIVE_API_KEYS=$API_KEYS TOPFIVE_RATE_LIMIT=$RATE_LIMIT MODEL=$MODEL \
+    HISTORY=$HISTORY TOPFIVE_HISTORY_URL=$url COMPOSE_PROFILES=$profiles \
     TOPFIVE_LOGS=${1-} LOG_REGION=${2-} LOG_GROUP=${3-} fill_in <"$DEPLOY/cloud-init.yaml"
 }
 

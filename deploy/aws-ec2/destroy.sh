@@ -32,6 +32,6 @@ need_command aws 'https://docs.aws.amazon.com/cli/latest/userguide/getting-start
 
 probe aws cloudformation describe-stacks --region "$REGION" --stack-name "$NAME" || [ -n "$DRY_RUN" ] ||
   give_up "there is no stack $NAME in $REGION, or you may not see it."
-confirm "the stack $NAME in $REGION, with its machine and its logs"
+confirm "the stack $NAME in $REGION, with its machine, the history on it and its logs"
 step aws cloudformation delete-stack --region "$REGION" --stack-name "$NAME"
 step aws cloudformation wait stack-delete-complete --region "$REGION" --stack-name "$NAME"

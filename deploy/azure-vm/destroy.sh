@@ -27,5 +27,5 @@ need_command az 'https://learn.microsoft.com/cli/azure/install-azure-cli'
 ask MADE_HERE az group show --name "$NAME" --query "tags.topfive || 'no'" --output tsv
 [ -n "$DRY_RUN" ] || [ "$MADE_HERE" = yes ] ||
   give_up "deploy.sh did not make the resource group $NAME: it is left alone."
-confirm "the resource group $NAME with all that is in it, its logs too"
+confirm "the resource group $NAME with all that is in it, the history and the logs too"
 step az group delete --name "$NAME" --yes

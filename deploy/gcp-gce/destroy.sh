@@ -58,7 +58,7 @@ REGION=${ZONE%-*}
 
 step gcloud projects describe "$PROJECT" --format 'value(projectId)' ||
   give_up "you are not signed in, or may not see the project $PROJECT. Run: gcloud auth login"
-confirm "the machine $NAME in $ZONE of $PROJECT, with its disk, address, network and service account"
+confirm "the machine $NAME in $ZONE of $PROJECT, with its disk and the history on it, address, network and service account"
 remove_compute instances "$NAME" -- --zone "$ZONE"
 remove_compute addresses "$NAME" -- --region "$REGION"
 remove_compute firewall-rules "$NAME-ssh" --

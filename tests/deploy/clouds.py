@@ -194,7 +194,8 @@ class MachineFolder:
 
 
 def _without_placeholders(text: str) -> str:
-    words = ("REF", "IMAGE", "LOGS", "DOMAIN", "API_KEYS", "RATE_LIMIT")
-    for word in (*(f"TOPFIVE_{word}" for word in words), "LOG_REGION", "LOG_GROUP", "MODEL"):
+    words = ("REF", "IMAGE", "LOGS", "DOMAIN", "API_KEYS", "RATE_LIMIT", "HISTORY_URL")
+    others = ("LOG_REGION", "LOG_GROUP", "MODEL", "HISTORY", "COMPOSE_PROFILES")
+    for word in (*(f"TOPFIVE_{word}" for word in words), *others):
         text = text.replace(f"@@{word}@@", "")
     return text

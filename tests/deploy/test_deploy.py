@@ -79,7 +79,8 @@ def test_help_names_every_option(cloud: Cloud, script: str) -> None:
     assert (outcome.status, outcome.errors) == (0, "")
     read = set(re.findall(r"^ +(--[a-z-]+)\)", (DEPLOY / script).read_text(), re.MULTILINE))
     if "take_service_option" in (DEPLOY / script).read_text():
-        read |= {"--source", "--ref", "--image", "--model", "--domain", "--api-keys", "--disk-gb"}
+        read |= {"--source", "--ref", "--image", "--model", "--domain", "--api-keys", "--history"}
+        read.add("--disk-gb")
     assert {option for option in read | {"--name"} if option not in outcome.output} == set()
 
 
@@ -124,6 +125,7 @@ def test_wrong_arguments_are_refused(
         (["--api-keys", "my-own-key"], "and not the keys"),
         (["--rate-limit", "fast"], "such as 100/minute"),
         (["--disk-gb", "8"], "20 or more"),
+        (["--history", "mysql"], "sqlite or postgresql"),
         (["--model", "vgg"], "one that docs/architectures.md lists"),
         (["--model", "VGG-16"], "one that docs/architectures.md lists"),
     ],
@@ -169,6 +171,25 @@ def test_the_machine_gets_a_whole_cloud_config(cloud: Cloud, script: str) -> Non
     (folder,) = (outcome.notes / "files").iterdir()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert list(cloud.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "profiles"),
+    [
+        ("sqlite", "sqlite:////history/history.db", ""),
+        ("postgresql", "postgresql://topfive@postgres/topfive", "postgres"),
+    ],
+)
+def test_a_history_is_asked_for_by_its_kind(
+    cloud: Cloud, kind: str, url: str, profiles: str
+) -> None:
+    """--history sets what Compose and topfive need; all three scripts share the code."""
+    script = DEPLOYING[0]
+    cloud.offer(script)
+    outcome = cloud.run(script, *NEEDED[script], "--history", kind)
+    first = machine_files(user_data_of(script, outcome))["/etc/topfive/first.env"]["content"]
+    wanted = (f"HISTORY={kind}", f"TOPFIVE_HISTORY_URL={url}", f"COMPOSE_PROFILES={profiles}")
+    assert [line for line in wanted if line not in first.splitlines()] == []
 
 
 @pytest.mark.parametrize("script", DEPLOYING)

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,15 +39,6 @@ def only(rendered: list[Resource], kind: str, name: str) -> Resource:
     return found
 
 
-def secrets_of(container: Resource) -> dict[str, Any]:
-    """List the variables of a container that come from a Secret, one by one."""
-    return {
-        one["name"]: one["valueFrom"]["secretKeyRef"]
-        for one in container.get("env", [])
-        if "valueFrom" in one
-    }
-
-
 def test_putting_back_is_a_valid_job() -> None:
     """restore.yaml, which no build has, follows Kubernetes' schemas too."""
     validator = pytest.importorskip("kubernetes_validate")
@@ -71,7 +61,7 @@ def test_no_manifest_holds_a_password(rendered: list[Resource]) -> None:
 
 
 def test_the_address_is_that_of_the_service(rendered: list[Resource]) -> None:
-    """topfive asks the Service, by the user and database that the first start makes."""
+    """The Service is asked, by the user and database that the first start makes."""
     address = settings_of(rendered)["TOPFIVE_HISTORY_URL"]
     user, host, database = re.fullmatch(r"postgresql://(\w+)@(\w+)/(\w+)", address).groups()
     (port,) = only(rendered, "Service", host)["spec"]["ports"]
@@ -134,8 +124,8 @@ def test_the_migration_is_of_the_version_that_will_serve(rendered: list[Resource
     (one,), (served,) = migration["containers"], topfive_pod(rendered)["containers"]
     assert one["image"] == served["image"]
     assert one["command"] == ["topfive", "db", "upgrade"]
-    assert [list(source.values())[0]["name"] for source in one["envFrom"]] == [
-        list(source.values())[0]["name"] for source in served["envFrom"]
+    assert [next(iter(source.values()))["name"] for source in one["envFrom"]] == [
+        next(iter(source.values()))["name"] for source in served["envFrom"]
     ]
 
 

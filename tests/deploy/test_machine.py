@@ -72,13 +72,13 @@ def test_what_is_filled_in_lies_in_private_files() -> None:
 
 
 def test_first_settings_are_ones_that_something_reads() -> None:
-    """Each line of first.env is a setting of topfive's or a variable of docker/compose.yaml."""
+    """Each line of first.env is a setting of topfive's, or a variable of docker/compose.yaml."""
     from topfive.settings import Settings, variable_name
 
     first = machine_files(CLOUD_INIT.read_text())["/etc/topfive/first.env"]["content"]
     compose = (DEPLOY.parent / "docker" / "compose.yaml").read_text()
     known = {variable_name(field) for field in Settings.model_fields}
-    known |= set(re.findall(r"\$\{(\w+)", compose))
+    known |= {"COMPOSE_PROFILES", *re.findall(r"\$\{(\w+)", compose)}
     assert set(re.findall(r"^(\w+)=", first, re.MULTILINE)) - known == set()
 
 
@@ -106,6 +106,20 @@ def test_a_machine_keeps_its_settings(source: Path, tmp_path: Path) -> None:
     settings.write_text("TOPFIVE_RATE_LIMIT=5/minute\n")
     assert machine.run("topfive-deploy", "--ref", "v0.2.0").returncode == 0
     assert settings.read_text() == "TOPFIVE_RATE_LIMIT=5/minute\n"
+
+
+def test_each_machine_has_a_password_of_its_own(source: Path, tmp_path: Path) -> None:
+    """That of a database on the machine is made there, once, and lies in .env alone."""
+    made = []
+    for name in ("one", "two"):
+        machine = MachineFolder(tmp_path / name, source)
+        for tag in ("v0.1.0", "v0.2.0"):
+            assert machine.run("topfive-deploy", "--ref", tag).returncode == 0
+        made += re.findall(
+            "^HISTORY_PASSWORD=(.*)$", machine.read("opt/topfive/.env"), re.MULTILINE
+        )
+    assert len(made) == len(set(made)) == 2
+    assert all(re.fullmatch("[0-9a-f]{48}", one) for one in made)
 
 
 @pytest.mark.parametrize(
