@@ -10,7 +10,7 @@ from topfive.evaluation.comparison import Comparison
 from topfive.evaluation.confusion_table import list_confused_pairs
 from topfive.evaluation.evaluation import Evaluation, short_titles
 from topfive.evaluation.metrics import Metrics
-from topfive.evaluation.proportions import Interval
+from topfive.statistics.proportions import Interval
 from topfive.telemetry.console import printable
 
 _MOST_CLASSES = 10

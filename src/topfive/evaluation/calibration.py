@@ -1,32 +1,16 @@
 """Whether a confidence means something: of all answers with 0.8, are 8 in 10 right?"""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-BINS = 15
+from topfive.statistics.calibration import BINS, CalibrationBin, bin_answers, error_of_bins
+
 # Far beyond what networks need, which is 0.5 to 5.
 _LEAST_TEMPERATURE, _MOST_TEMPERATURE = 0.01, 100.0
 
 _Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """The answers whose confidence lies above `low` and not above `high`.
-
-    `confidence` is their mean confidence and `accuracy` the share of them that is right; both are
-    0 where `count` is.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
 
 
 def bin_confidences(
@@ -37,18 +21,7 @@ def bin_confidences(
     `truths`, (n,), are the true class ids.
     """
     confidences = probabilities.max(axis=1).astype(np.float64)
-    is_right = probabilities.argmax(axis=1) == truths
-    places = np.clip(np.ceil(confidences * bins).astype(int) - 1, 0, bins - 1)
-    counts, sure, right = (
-        np.bincount(places, weights, minlength=bins) for weights in (None, confidences, is_right)
-    )
-    divisors = np.maximum(counts, 1)
-    return tuple(
-        CalibrationBin(place / bins, (place + 1) / bins, int(count), float(mean), float(share))
-        for place, (count, mean, share) in enumerate(
-            zip(counts, sure / divisors, right / divisors, strict=True)
-        )
-    )
+    return bin_answers(confidences, probabilities.argmax(axis=1) == truths, bins)
 
 
 def expected_calibration_error(
@@ -60,12 +33,6 @@ def expected_calibration_error(
     calibration of modern neural networks, 2017, with its 15 bins.
     """
     return error_of_bins(bin_confidences(probabilities, truths, bins))
-
-
-def error_of_bins(bins: tuple[CalibrationBin, ...]) -> float:
-    """Tell the expected calibration error of answers that are sorted into bins."""
-    total = sum(one.count for one in bins)
-    return sum(one.count * abs(one.accuracy - one.confidence) for one in bins) / total
 
 
 def fit_temperature(logits: NDArray[np.float32], truths: NDArray[np.int64]) -> float:

@@ -7,11 +7,8 @@ from scipy.stats import binomtest
 
 from topfive.errors import DatasetRefused
 from topfive.evaluation.answers import Answers
-from topfive.evaluation.proportions import (
-    Interval,
-    estimate_paired_difference,
-    estimate_proportion,
-)
+from topfive.evaluation.proportions import estimate_paired_difference
+from topfive.statistics.proportions import Interval, estimate_proportion
 
 SIGNIFICANCE = 0.05
 

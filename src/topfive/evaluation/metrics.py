@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topfive.evaluation.answers import Answers
-from topfive.evaluation.calibration import CalibrationBin, bin_confidences, error_of_bins
-from topfive.evaluation.proportions import Interval, estimate_proportion, rounded
+from topfive.evaluation.calibration import bin_confidences
+from topfive.statistics.calibration import CalibrationBin, error_of_bins
+from topfive.statistics.proportions import Interval, estimate_proportion, rounded
 
 _PERCENTILES = (50, 90, 95, 99)
 

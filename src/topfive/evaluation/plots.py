@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from topfive.evaluation.answers import Answers
-from topfive.evaluation.calibration import BINS, CalibrationBin
-from topfive.evaluation.proportions import estimate_proportion
+from topfive.statistics.calibration import BINS, CalibrationBin
+from topfive.statistics.proportions import estimate_proportion
 
 # Colours that stand for the page's: each is replaced by a variable of its style sheet.
 _INK, _QUIET, _LINE, _RIGHT, _WRONG = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04", "#0a0a05"

@@ -14,10 +14,10 @@ from topfive.errors import OperatorError
 from topfive.evaluation.confusion_table import list_confused_pairs, tabulate_confusions
 from topfive.evaluation.evaluation import Compared, Evaluation, short_titles
 from topfive.evaluation.plots import draw_confidences, draw_latencies, draw_reliability
-from topfive.evaluation.proportions import Interval
 from topfive.evaluation.thumbnails import draw_thumbnail
 from topfive.evaluation.wrong_answers import WrongAnswer, worst_answers, wrong_alone
 from topfive.images.limits import ImageLimits
+from topfive.statistics.proportions import Interval
 
 _MOST_PAIRS = 15
 

@@ -13,7 +13,7 @@ from topfive.bundles.store import read_manifest
 from topfive.cli import commands
 from topfive.cli import extras as extras_module
 from topfive.evaluation.comparison import Comparison
-from topfive.evaluation.proportions import Interval
+from topfive.statistics.proportions import Interval
 
 
 @pytest.fixture

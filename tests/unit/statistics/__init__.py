@@ -1,0 +1,1 @@
+"""Shares, calibration and how far distributions differ."""
