@@ -116,12 +116,12 @@ class Registry:
         """Tell the version of `name` that is meant where none is said; None: there is none."""
         with self._lock:
             version = self._meanings.active.get(name)
-        latest = None if version else pick_version(self._bundles(name), None)
+        latest = None if version else pick_version(self.bundles(name), None)
         return latest.ref.version if latest else version
 
     def versions(self, name: str) -> tuple[ModelRef, ...]:
         """List the versions of a name whose bundles are here, the latest first."""
-        ranked = sorted(self._bundles(name), key=lambda one: rank(one.manifest), reverse=True)
+        ranked = sorted(self.bundles(name), key=lambda one: rank(one.manifest), reverse=True)
         return tuple(one.ref for one in ranked)
 
     def find(self, reference: Reference) -> ModelRef:
@@ -278,6 +278,14 @@ class Registry:
             closing = [one for ref in refs for one in self._table.retire(ref)]
         _close(closing)
 
+    def bundles(self, name: str, *, is_fresh: bool = False) -> list[KnownBundle]:
+        """List the bundles of a name; those that are loaded may be on disk no more."""
+        known = self._known.list(is_fresh=is_fresh)
+        with self._lock:
+            loaded = [entry.bundle for entry in self._table]
+        found = {one.ref: one for one in (*known, *loaded) if one.ref.name == name}
+        return list(found.values())
+
     def _acquire(self, reference: Reference | None) -> tuple[Entry, Classifier]:
         with self._lock:
             entry = self._find_loaded(reference)
@@ -304,17 +312,9 @@ class Registry:
             return being_loaded(ref)
         return failed(ref, entry.reason) if entry and entry.reason else not_loaded(ref)
 
-    def _bundles(self, name: str, *, is_fresh: bool = False) -> list[KnownBundle]:
-        """List the bundles of a name; those that are loaded may be on disk no more."""
-        known = self._known.list(is_fresh=is_fresh)
-        with self._lock:
-            loaded = [entry.bundle for entry in self._table]
-        found = {one.ref: one for one in (*known, *loaded) if one.ref.name == name}
-        return list(found.values())
-
     def _find(self, reference: Reference, *, is_fresh: bool = False) -> KnownBundle:
         name = reference.name
-        bundles = self._bundles(name, is_fresh=is_fresh)
+        bundles = self.bundles(name, is_fresh=is_fresh)
         if not bundles:
             raise self._absent(name)
         version = self.active(name) if reference.version is None else reference.version

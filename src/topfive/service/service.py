@@ -27,6 +27,8 @@ from topfive.service.description import (
     label_model,
     tell_health,
 )
+from topfive.service.live.figures import FigureStore, NoFigures
+from topfive.service.live.measures import LiveMeasures, NoLiveMeasures
 from topfive.service.no_orders import NoModelOrders
 from topfive.service.predictor import IsAbandoned, Predictor, is_never_abandoned
 from topfive.service.routing import Routing
@@ -74,6 +76,8 @@ class Service:
         self._recoveries: list[Recovering] = []
         self.orders: ModelOrders = NoModelOrders()
         self.history: History = NoHistory()
+        self.live: LiveMeasures = NoLiveMeasures()
+        self._live_figures: FigureStore = NoFigures()
         self._started_s = monotonic()
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
@@ -164,7 +168,11 @@ class Service:
         """Write the metrics of all workers; returns the text and its content type."""
         self.note_gauges()
         serving = self._registry.state.serving
-        told = ToldModels(label_model(serving) if serving else None, self._registry.memory_taken())
+        told = ToldModels(
+            label_model(serving) if serving else None,
+            self._registry.memory_taken(),
+            self._live_figures.read(),
+        )
         return self._metrics.render(accept, told)
 
     def answer_from(self, cache: Caching) -> None:
@@ -187,6 +195,11 @@ class Service:
     def tell_from(self, history: History) -> None:
         """Let `history` tell what was predicted, and take labels."""
         self.history = history
+
+    def measure_with(self, live: LiveMeasures, figures: FigureStore) -> None:
+        """Let `live` tell how well models do, and `figures` what was measured last."""
+        self.live = live
+        self._live_figures = figures
 
     @property
     def is_draining(self) -> bool:

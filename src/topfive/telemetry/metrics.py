@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from topfive.predictions import ModelRef, Prediction
+from topfive.statistics.proportions import Interval
 
 CACHE_EVENTS = {
     "errors": "Calls that the cache's store did not answer.",
@@ -28,11 +29,33 @@ class Gauges:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """How well a version does on what it is sent; None, or nothing, where too little is known.
+
+    `accuracy` is the share of right answers among the k most likely classes, by k, of `labels`
+    labelled predictions; `held_out_accuracy` that of k = 1 when its bundle was made.
+    """
+
+    model: ModelRef
+    labels: int = 0
+    accuracy: Mapping[int, Interval] = field(default_factory=dict)
+    held_out_accuracy: float | None = None
+    calibration_error: float | None = None
+    psi: float | None = None
+    ks: float | None = None
+    is_drifting: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToldModels:
-    """The models of one worker: labels of the one that serves, and the bytes that each takes."""
+    """The models of one worker: labels of the one that serves, and the bytes that each takes.
+
+    `live` tells of versions how well they do, whichever worker measured it.
+    """
 
     serving: Labels | None = None
     taken_bytes: Mapping[ModelRef, int] = field(default_factory=dict)
+    live: tuple[LiveFigures, ...] = ()
 
 
 class Metrics(Protocol):

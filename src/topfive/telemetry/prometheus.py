@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from topfive.predictions import CacheStatus, ModelRef, Prediction, Timings
+from topfive.telemetry.live_families import live_families
 from topfive.telemetry.metric_files import reading
 from topfive.telemetry.metrics import CACHE_EVENTS, Gauges, ToldModels
 
@@ -236,3 +237,4 @@ class _Told:
         for ref, taken_bytes in self._models.taken_bytes.items():
             taken.add_metric([ref.name, ref.version], taken_bytes)
         yield taken
+        yield from live_families(self._models.live)

@@ -1,0 +1,1 @@
+"""How well models do on what they are really sent: accuracy by labels, and drift."""
