@@ -57,6 +57,16 @@ METRICS: dict[str, tuple[str, frozenset[str]]] = {
     "topfive_cache_evictions_total": ("counter", frozenset()),
     "topfive_cache_broken_entries_total": ("counter", frozenset()),
     "topfive_cache_errors_total": ("counter", frozenset()),
+    "topfive_labelled_predictions": ("gauge", frozenset({"model", "version"})),
+    "topfive_labels_representative": ("gauge", frozenset({"model", "version"})),
+    "topfive_live_accuracy": ("gauge", frozenset({"model", "version", "k"})),
+    "topfive_live_accuracy_low": ("gauge", frozenset({"model", "version", "k"})),
+    "topfive_live_accuracy_high": ("gauge", frozenset({"model", "version", "k"})),
+    "topfive_held_out_accuracy": ("gauge", frozenset({"model", "version"})),
+    "topfive_live_calibration_error": ("gauge", frozenset({"model", "version"})),
+    "topfive_drift_psi": ("gauge", frozenset({"model", "version"})),
+    "topfive_drift_ks": ("gauge", frozenset({"model", "version"})),
+    "topfive_drift_alarm": ("gauge", frozenset({"model", "version"})),
     "topfive_degraded": ("gauge", frozenset()),
 }
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
@@ -70,7 +80,7 @@ SCRAPED_LABELS = {"job", "instance", "namespace", "pod"}
 # One value of each label that dashboards and alerts select by; any other label may have any.
 SAMPLE_LABELS = {
     "route": "/predict", "method": "POST", "status": "200", "reason": "overloaded",
-    "outcome": "agreed",
+    "outcome": "agreed", "k": "1",
 }  # fmt: skip
 SEVERITIES = {"critical", "warning"}
 

@@ -37,6 +37,10 @@ SENTENCES = {
     "on serving: {reason}",
     "state_available": "The state of the models can be read again.",
     "canary_rolled_back": "{model} {version} gets no more requests of the route {alias}: {reason}",
+    "drift_found": "What {model} {version} predicts has changed: population stability index {psi}, "
+    "Kolmogorov-Smirnov distance {ks}.",
+    "drift_over": "What {model} {version} predicts is as it was.",
+    "live_not_measured": "Live accuracy and drift are not measured for now: {reason}",
     "load_shed": "{count} uploads were refused before they were read: {code}",
     "rate_limit_store_down": "The rate limit's store fails ({kind}): until it is back, no client "
     "is limited.",

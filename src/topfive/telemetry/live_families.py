@@ -35,6 +35,11 @@ def _plain(figures: tuple[LiveFigures, ...]) -> Iterator[Any]:
     for name, field, text in (
         ("topfive_labelled_predictions", "labels", "Labelled predictions that are counted."),
         (
+            "topfive_labels_representative",
+            "is_representative",
+            "1 where labelled predictions are as sure as all are.",
+        ),
+        (
             "topfive_held_out_accuracy",
             "held_out_accuracy",
             "Share of right answers on held-out photos when the bundle was made.",

@@ -33,12 +33,14 @@ class LiveFigures:
     """How well a version does on what it is sent; None, or nothing, where too little is known.
 
     `accuracy` is the share of right answers among the k most likely classes, by k, of `labels`
-    labelled predictions; `held_out_accuracy` that of k = 1 when its bundle was made.
+    labelled predictions; `held_out_accuracy` that of k = 1 when its bundle was made. Where labels
+    are not `is_representative`, they are of predictions less or more sure than all are.
     """
 
     model: ModelRef
     labels: int = 0
     accuracy: Mapping[int, Interval] = field(default_factory=dict)
+    is_representative: bool | None = None
     held_out_accuracy: float | None = None
     calibration_error: float | None = None
     psi: float | None = None

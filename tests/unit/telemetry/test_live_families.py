@@ -9,10 +9,11 @@ KNOWN = LiveFigures(
     ModelRef("flowers", "1"),
     412,
     {1: Interval(0.81, 0.77, 0.845), 5: Interval(0.95, 0.925, 0.967)},
-    0.79,
-    0.041,
-    0.31,
-    0.22,
+    is_representative=True,
+    held_out_accuracy=0.79,
+    calibration_error=0.041,
+    psi=0.31,
+    ks=0.22,
     is_drifting=True,
 )
 FEW = LiveFigures(ModelRef("flowers", "2"), 3)
@@ -21,7 +22,7 @@ FEW = LiveFigures(ModelRef("flowers", "2"), 3)
 def scrape(*figures):
     """Give the lines about live figures that a scrape gets."""
     text, _ = open_metrics(None).render("", ToldModels(live=figures))
-    wanted = ("topfive_live", "topfive_drift", "topfive_labelled", "topfive_held_out")
+    wanted = ("topfive_live", "topfive_drift", "topfive_label", "topfive_held_out")
     return [line for line in text.decode().splitlines() if line.startswith(wanted)]
 
 
@@ -36,6 +37,7 @@ def test_all_that_is_known_is_told():
         f'topfive_live_accuracy_high{{k="1",{version}}} 0.845',
         f'topfive_live_accuracy_high{{k="5",{version}}} 0.967',
         f"topfive_labelled_predictions{{{version}}} 412.0",
+        f"topfive_labels_representative{{{version}}} 1.0",
         f"topfive_held_out_accuracy{{{version}}} 0.79",
         f"topfive_live_calibration_error{{{version}}} 0.041",
         f"topfive_drift_psi{{{version}}} 0.31",

@@ -39,6 +39,7 @@ def tell_figures(
         model,
         accuracy.labels,
         {1: known.top1, 5: known.top5} if known else {},
+        known.sampling.is_representative if known else None,
         held_out,
         known.calibration.error if known else None,
         drift.classes.psi.value if drift.classes else None,
