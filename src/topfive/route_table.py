@@ -227,6 +227,8 @@ ROUTES: tuple[Route, ...] = (
     _private("DELETE", _KEPT),
     _private("PUT", f"{_KEPT}/label"),
     _private("DELETE", f"{_KEPT}/label"),
+    _private("GET", f"{_NAME}/accuracy"),
+    _private("GET", f"{_NAME}/drift"),
     _probe("/health"),
     _probe("/livez"),
     _probe("/readyz"),

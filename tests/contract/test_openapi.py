@@ -21,6 +21,7 @@ ROUTES = {
     "/models", "/models/{name}", "/models/{name}/versions/{version}",
     "/models/{name}/versions/{version}/load", "/models/{name}/versions/{version}/activate",
     "/routes/{alias}",
+    "/models/{name}/accuracy", "/models/{name}/drift",
     "/predictions", "/predictions/export", "/predictions/{id}", "/predictions/{id}/label",
 }  # fmt: skip
 # What is not called as its path is.
@@ -38,6 +39,8 @@ OPERATIONS = {
     "PUT /routes/{alias}": "set_route",
     "GET /predictions": "list_predictions",
     "GET /predictions/export": "export_predictions",
+    "GET /models/{name}/accuracy": "model_accuracy",
+    "GET /models/{name}/drift": "model_drift",
     "GET /predictions/{id}": "find_prediction",
     "DELETE /predictions/{id}": "delete_prediction",
     "PUT /predictions/{id}/label": "set_label",

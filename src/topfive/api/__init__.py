@@ -19,6 +19,7 @@ from topfive.api.history.export import export_routes
 from topfive.api.history.routes import history_routes, tell_predictions_apart
 from topfive.api.history.turns import limit_history
 from topfive.api.info import info_routes
+from topfive.api.live.routes import live_routes
 from topfive.api.metrics import keep_metrics_apart, metrics_routes
 from topfive.api.models import limit_waiting, model_routes
 from topfive.api.open_inference.routes import v2_routes
@@ -129,6 +130,7 @@ def _register(app: App, settings: Settings) -> None:
         model_routes,
         history_routes,
         export_routes,
+        live_routes,
         health_routes,
         info_routes,
         metrics_routes,

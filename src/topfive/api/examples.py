@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from topfive.api.live.examples import ACCURACY, DRIFT, FEW_LABELS
 from topfive.api.schemas import problem_out
 from topfive.errors import FAILURES
 from topfive.images.sniff import FORMATS
@@ -286,6 +287,8 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("find_prediction", "200"): {"without a label": _KEPT, "with one": _LABELLED},
     ("set_label", "200"): {"a zebra": _LABELLED},
     ("remove_label", "200"): {"without a label": _KEPT},
+    ("model_accuracy", "200"): {"412 labels": ACCURACY, "no labels": FEW_LABELS},
+    ("model_drift", "200"): {"another mix of classes": DRIFT},
     ("health", "200"): {
         "healthy": _HEALTHY,
         "degraded": _HEALTHY

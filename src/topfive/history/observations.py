@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topfive.errors import NotFound
+from topfive.history.contract import HISTORY_IS_OFF
 from topfive.history.records import RecordedModel
-
-_IS_OFF = "No history is kept here. Set TOPFIVE_HISTORY_URL, and start the service again."
 
 _Integers = NDArray[np.int64]
 _Numbers = NDArray[np.float64]
@@ -91,16 +90,16 @@ class NoObservations:
 
     def models(self, name: str | None = None) -> tuple[ObservedModel, ...]:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def labelled(self, key: int, most: int, span: Span = ALWAYS) -> Labelled:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def newest(self, key: int, most: int, span: Span = ALWAYS) -> Predicted:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def oldest(self, key: int, most: int) -> Predicted:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)

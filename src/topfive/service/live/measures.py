@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from topfive.bundles.versions import KnownBundle
 from topfive.errors import ModelNotFound, NotFound
+from topfive.history.contract import HISTORY_IS_OFF
 from topfive.history.observations import Observations, ObservedModel, Span
 from topfive.history.records import RecordedModel
 from topfive.service.live.accuracy import AccuracyQuery, LiveAccuracy, measure_accuracy
@@ -26,7 +27,6 @@ _MOST_OF_DAY = 1000
 # Labelled predictions are compared with so many newest ones, to tell whether they are like all.
 _COMPARED = 1000
 
-_IS_OFF = "No history is kept here. Set TOPFIVE_HISTORY_URL, and start the service again."
 
 Found = TypeVar("Found")
 ListBundles = Callable[[str], Sequence[KnownBundle]]
@@ -75,11 +75,11 @@ class NoLiveMeasures:
         query: AccuracyQuery,  # noqa: ARG002
     ) -> tuple[Measured[LiveAccuracy], ...]:
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
     def drift(self, name: str, version: str | None) -> tuple[Measured[DriftHistory], ...]:  # noqa: ARG002
         """Raise NotFound."""
-        raise NotFound(_IS_OFF)
+        raise NotFound(HISTORY_IS_OFF)
 
 
 class MeasuredHistory:
