@@ -43,7 +43,7 @@ class KeptHistory:
 
     def list(self, query: HistoryQuery) -> HistoryPage:
         """Give one page; what is written meanwhile moves nothing between pages."""
-        with _answering(), self._database.reading() as connection:
+        with answering(), self._database.reading() as connection:
             rows = _find_rows(connection, query, query.limit + 1)
             kept = _with_models(connection, rows[: query.limit])
         is_more = len(rows) > query.limit
@@ -59,19 +59,19 @@ class KeptHistory:
 
     def find(self, prediction_id: UUID) -> KeptPrediction:
         """Give one prediction; raises NotFound."""
-        with _answering(), self._database.reading() as connection:
+        with answering(), self._database.reading() as connection:
             return _find_one(connection, prediction_id)
 
     def delete(self, prediction_id: UUID) -> None:
         """Delete a prediction and its label; raises NotFound."""
         is_it = PREDICTIONS.c.id == prediction_id
-        with _answering(), self._database.writing() as connection:
+        with answering(), self._database.writing() as connection:
             if not connection.execute(sql.delete(PREDICTIONS).where(is_it)).rowcount:
                 raise _not_found(prediction_id)
 
     def set_label(self, prediction_id: UUID, given: GivenLabel) -> KeptPrediction:
         """Say what a picture shows; the same again changes nothing, not even its time."""
-        with _answering(), self._database.writing() as connection:
+        with answering(), self._database.writing() as connection:
             kept = _find_one(connection, prediction_id, is_locked=True)
             class_id = _class_id(kept.record.model, given)
             told = kept.label
@@ -83,13 +83,14 @@ class KeptHistory:
 
     def remove_label(self, prediction_id: UUID) -> KeptPrediction:
         """Take a label back; raises NotFound for a prediction that is not there."""
-        with _answering(), self._database.writing() as connection:
+        with answering(), self._database.writing() as connection:
             _update_label(connection, prediction_id, None)
             return _find_one(connection, prediction_id)
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
+    """Tell a caller of a database that does not answer: within, that is HistoryUnavailable."""
     try:
         yield
     except HistoryUnreachable:

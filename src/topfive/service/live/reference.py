@@ -57,8 +57,11 @@ class Reference:
 
 
 def count_classes(class_ids: Counts, classes: int) -> Counts:
-    """Count class ids (n,): how often each of so many classes is there, (classes,)."""
-    return np.bincount(class_ids, minlength=classes)
+    """Count class ids (n,): how often each of so many classes is there, (classes,).
+
+    An id beyond them, which no version gives, counts as the last.
+    """
+    return np.bincount(np.clip(class_ids, 0, classes - 1), minlength=classes)
 
 
 def count_confidences(confidences: NDArray[np.float64], bins: int) -> Counts:
@@ -114,6 +117,7 @@ def _of_evaluation(held_out: HeldOutPredictions) -> Reference:
 
 
 def _of_first(first: Predicted, classes: int) -> Reference:
+    classes = max(classes, 1)
     return Reference(
         ReferenceSource.FIRST_PREDICTIONS,
         FIRST_PREDICTIONS,
