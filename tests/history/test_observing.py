@@ -11,7 +11,7 @@ from topfive.errors import HistoryUnavailable
 from topfive.history.contract import GivenLabel
 from topfive.history.database import Database, open_database
 from topfive.history.kept import KeptHistory
-from topfive.history.observations import ObservedModel, Span
+from topfive.history.observations import KeptReference, ObservedModel, Span
 from topfive.history.observing import KeptObservations
 from topfive.history.records import LabelSource, PredictionRecord, RecordedModel
 from topfive.history.writing import write_records
@@ -165,6 +165,21 @@ def test_a_measured_history_tells_what_labels_say(
     assert told.found.measured.top1.value == 0.75
     assert told.found.measured.top5.value == 1.0
     assert measured.drift("pets", None)[0].found.now.reference.count == 60
+
+
+def test_a_reference_is_kept_once_and_read_with_its_version(
+    database: Database, observations: KeptObservations
+) -> None:
+    """Whoever comes second changes nothing."""
+    keep(database, 1)
+    first, second = (
+        KeptReference({0: 600, 7: count}, (0, 3, count), 0.75, BEGIN_MS) for count in (400, 100)
+    )
+    version = only_version(observations)
+    assert version.reference is None
+    for reference in (first, second):
+        observations.keep_reference(version.key, reference)
+    assert only_version(observations).reference == first
 
 
 def test_a_database_that_is_away_is_unavailable(tmp_path) -> None:

@@ -1,5 +1,6 @@
 """What live accuracy and drift are measured on: numbers alone, and the twin without any."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,11 +16,28 @@ _Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class KeptReference:
+    """What a version's first predictions were, counted: by class id, and over bins of confidence.
+
+    `last_ms` is when the last of them was made, Unix time in milliseconds.
+    """
+
+    class_counts: Mapping[int, int]
+    confidence_counts: tuple[int, ...]
+    mean_confidence: float
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedModel:
-    """A version that predictions are kept of; `key` is the history's own number of it."""
+    """A version that predictions are kept of; `key` is the history's own number of it.
+
+    `reference` is None until one is kept.
+    """
 
     key: int
     model: RecordedModel
+    reference: KeptReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +100,9 @@ class Observations(Protocol):
     def oldest(self, key: int, most: int) -> Predicted:
         """Give at most so many predictions of a version, the oldest, oldest first."""
 
+    def keep_reference(self, key: int, reference: KeptReference) -> None:
+        """Keep a version's reference for ever, unless it has one."""
+
 
 class NoObservations:
     """Stands in where no history is kept: every question is answered by NotFound."""
@@ -101,5 +122,9 @@ class NoObservations:
         raise NotFound(HISTORY_IS_OFF)
 
     def oldest(self, key: int, most: int) -> Predicted:  # noqa: ARG002
+        """Raise NotFound."""
+        raise NotFound(HISTORY_IS_OFF)
+
+    def keep_reference(self, key: int, reference: KeptReference) -> None:  # noqa: ARG002
         """Raise NotFound."""
         raise NotFound(HISTORY_IS_OFF)

@@ -1,6 +1,7 @@
 """What was predicted, as arrays: read by version and in the order of time, as indexes have it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,14 @@ from sqlalchemy import ColumnElement, Connection
 from topfive.history.database import Database
 from topfive.history.ids import first_id_at
 from topfive.history.kept import answering
-from topfive.history.observations import ALWAYS, Labelled, ObservedModel, Predicted, Span
+from topfive.history.observations import (
+    ALWAYS,
+    KeptReference,
+    Labelled,
+    ObservedModel,
+    Predicted,
+    Span,
+)
 from topfive.history.rows import to_model
 from topfive.history.schema import MODELS, PREDICTIONS
 
@@ -45,7 +53,10 @@ class KeptObservations:
             newest = {row["id"]: _newest_id(connection, row["id"]) for row in rows}
         used = [row for row in rows if newest[row["id"]] is not None]
         used.sort(key=lambda row: str(newest[row["id"]]), reverse=True)
-        return tuple(ObservedModel(row["id"], to_model(row)) for row in used)
+        return tuple(
+            ObservedModel(row["id"], to_model(row), _read_reference(row["reference"]))
+            for row in used
+        )
 
     def labelled(self, key: int, most: int, span: Span = ALWAYS) -> Labelled:
         """Give at most so many labelled predictions of a version, the newest, newest first."""
@@ -64,6 +75,13 @@ class KeptObservations:
         """Give at most so many predictions of a version, the oldest, oldest first."""
         return self._predicted(key, most, ALWAYS, is_newest=False)
 
+    def keep_reference(self, key: int, reference: KeptReference) -> None:
+        """Keep a version's reference for ever, unless it has one."""
+        is_without = sql.and_(MODELS.c.id == key, MODELS.c.reference.is_(sql.null()))
+        keep = sql.update(MODELS).where(is_without).values(reference=asdict(reference))
+        with answering(), self._database.writing() as connection:
+            connection.execute(keep)
+
     def _predicted(self, key: int, most: int, span: Span, *, is_newest: bool) -> Predicted:
         order = _ROW.id.desc() if is_newest else _ROW.id.asc()
         find = sql.select(_ROW.id, _ROW.class_id, _ROW.confidence)
@@ -75,6 +93,15 @@ class KeptObservations:
         return Predicted(
             _times_ms(ids), np.array(class_ids, np.int64), np.array(confidences, float)
         )
+
+
+def _read_reference(kept: dict[str, Any] | None) -> KeptReference | None:
+    if kept is None:
+        return None
+    # JSON has texts for keys.
+    counts = {int(class_id): count for class_id, count in kept["class_counts"].items()}
+    bins = tuple(kept["confidence_counts"])
+    return KeptReference(counts, bins, kept["mean_confidence"], kept["last_ms"])
 
 
 def _newest_id(connection: Connection, key: int) -> UUID | None:

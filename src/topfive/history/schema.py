@@ -21,6 +21,9 @@ MODELS = sql.Table(
     sql.Column("digest", sql.String(64), nullable=False),
     # The names of its classes, in the order of their ids.
     sql.Column("classes", sql.JSON, nullable=False),
+    # What its first predictions were, counted, once there are enough: later ones are held against
+    # that, also when retention has deleted the first ones.
+    sql.Column("reference", sql.JSON(none_as_null=True), nullable=True),
     sql.UniqueConstraint("name", "version", "digest"),
 )
 

@@ -124,6 +124,10 @@ class MeasuredHistory:
         """Measure one version's drift as it is now."""
         return self._drift_from(self._reference(observed), observed)
 
+    def keep_reference(self, observed: ObservedModel) -> None:
+        """Keep what a version's predictions are held against, once there is enough of it."""
+        self._references.keep(observed, self._bundles(observed.model.name))
+
     def held_out_top1(self, model: RecordedModel) -> float | None:
         """Tell what a version's bundle says of its accuracy; None where it does not."""
         digests = {one.digest: one for one in self._bundles(model.name)}

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from topfive.bundles.evaluation import HeldOutPredictions, read_held_out
 from topfive.bundles.versions import KnownBundle
-from topfive.history.observations import Observations, ObservedModel, Predicted
+from topfive.history.observations import (
+    KeptReference,
+    Observations,
+    ObservedModel,
+    Predicted,
+)
 from topfive.history.records import RecordedModel
 from topfive.statistics.calibration import place_in_bins
 from topfive.statistics.stability import Counts
@@ -84,8 +89,20 @@ class References:
         held_out = self._read(observed.model, bundles)
         if held_out is not None:
             return _of_evaluation(held_out)
+        if observed.reference is not None:
+            return _of_kept(observed.reference, len(observed.model.classes))
         first = self._observations.oldest(observed.key, FIRST_PREDICTIONS)
         return _of_first(first, len(observed.model.classes))
+
+    def keep(self, observed: ObservedModel, bundles: Sequence[KnownBundle]) -> None:
+        """Keep a version's reference for the time when its first predictions are deleted.
+
+        Nothing is kept before it is complete. Raises HistoryUnavailable.
+        """
+        if observed.reference is None:
+            found = self.find(observed, bundles)
+            if found.is_complete and found.last_ms is not None:
+                self._observations.keep_reference(observed.key, _to_keep(found, found.last_ms))
 
     def _read(
         self, model: RecordedModel, bundles: Sequence[KnownBundle]
@@ -113,6 +130,31 @@ def _of_evaluation(held_out: HeldOutPredictions) -> Reference:
         held_out.class_counts,
         held_out.confidence_counts,
         held_out.mean_confidence,
+    )
+
+
+def _of_kept(kept: KeptReference, classes: int) -> Reference:
+    class_counts = np.zeros(max(classes, 1), np.int64)
+    for class_id, count in kept.class_counts.items():
+        class_counts[min(class_id, len(class_counts) - 1)] += count
+    bins = np.array(kept.confidence_counts, np.int64)
+    return Reference(
+        ReferenceSource.FIRST_PREDICTIONS,
+        FIRST_PREDICTIONS,
+        class_counts,
+        bins,
+        kept.mean_confidence,
+        kept.last_ms,
+    )
+
+
+def _to_keep(reference: Reference, last_ms: int) -> KeptReference:
+    counts = reference.class_counts
+    return KeptReference(
+        {class_id: int(counts[class_id]) for class_id in np.flatnonzero(counts).tolist()},
+        tuple(reference.confidence_counts.tolist()),
+        reference.mean_confidence,
+        last_ms,
     )
 
 

@@ -92,6 +92,7 @@ class LiveWatch:
         for one in observed:
             if self._stopping.is_set():
                 return
+            self._measures.keep_reference(one)
             yield measure_figures(self._measures, one)
 
     def _tell(self, figures: Figures) -> None:

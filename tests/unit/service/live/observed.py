@@ -1,6 +1,6 @@
 """Predictions in memory, as a history tells of them, and ways to draw them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,13 @@ class FakeObservations:
     labels: list = field(default_factory=list)
     observed: tuple = (OBSERVED,)
     is_on = True
+
+    def keep_reference(self, key, reference):
+        """Keep the reference of one that has none."""
+        self.observed = tuple(
+            replace(one, reference=one.reference or reference) if one.key == key else one
+            for one in self.observed
+        )
 
     def models(self, name=None):
         """List the one version."""

@@ -68,3 +68,28 @@ def test_a_bundle_that_is_gone_leaves_the_first_predictions(digits):
     found = References(observations).find(other, [digits])
     assert (found.source, found.count) == (ReferenceSource.FIRST_PREDICTIONS, 1000)
     assert found.last_ms == observations.predictions[999][0]
+
+
+def test_a_reference_outlives_the_predictions_that_it_was_made_of(digits):
+    """Retention deletes the first ones, and what is compared is held against them all the same."""
+    observations = FakeObservations(draw_predictions(1400, seed=4))
+    references = References(observations)
+    before = references.find(observations.observed[0], [digits])
+    references.keep(observations.observed[0], [digits])
+    observations.predictions = observations.predictions[900:]
+    after = references.find(observations.observed[0], [digits])
+    assert after.class_counts.tolist() == before.class_counts.tolist()
+    assert after.confidence_counts.tolist() == before.confidence_counts.tolist()
+    assert (after.mean_confidence, after.last_ms) == (before.mean_confidence, before.last_ms)
+
+
+def test_no_reference_is_kept_before_it_is_whole(digits):
+    """Nor one of a bundle, which is there as long as the bundle is."""
+    few = FakeObservations(draw_predictions(999, seed=4))
+    References(few).keep(few.observed[0], [])
+    assert few.observed[0].reference is None
+    many = FakeObservations(draw_predictions(1000, seed=4), observed=(observed(digits),))
+    References(many).keep(many.observed[0], [digits])
+    assert many.observed[0].reference is None
+    References(many).keep(many.observed[0], [])
+    assert many.observed[0].reference is not None

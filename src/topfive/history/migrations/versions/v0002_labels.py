@@ -1,4 +1,4 @@
-"""Labels, and the indexes that pages and labels are found by."""
+"""Labels, references, and the indexes that pages and labels are found by."""
 
 from typing import Any
 
@@ -33,16 +33,18 @@ _INDEXES = {
 
 
 def upgrade() -> None:
-    """Give rows room for a label, and make the indexes."""
+    """Give rows room for a label, models for a reference, and make the indexes."""
     for name, kind in _COLUMNS.items():
         op.add_column("predictions", sql.Column(name, kind, nullable=True))
+    op.add_column("models", sql.Column("reference", sql.JSON, nullable=True))
     for name, (columns, only) in _INDEXES.items():
         op.create_index(name, "predictions", columns, sqlite_where=only, postgresql_where=only)
 
 
 def downgrade() -> None:
-    """Delete all labels, and the indexes."""
+    """Delete all labels, references, and the indexes."""
     for name in _INDEXES:
         op.drop_index(name, "predictions")
     for name in reversed(_COLUMNS):
         op.drop_column("predictions", name)
+    op.drop_column("models", "reference")
