@@ -69,6 +69,21 @@ class NoFigures:
         return ()
 
 
+class OwnFigures:
+    """Keeps figures in memory, where there is no other worker."""
+
+    def __init__(self) -> None:
+        self._figures: Figures = ()
+
+    def write(self, figures: Figures) -> None:
+        """Keep these in place of the former ones."""
+        self._figures = figures
+
+    def read(self) -> Figures:
+        """Give what was kept last."""
+        return self._figures
+
+
 class FigureFile:
     """Keeps figures in a file that all workers of a machine share."""
 
