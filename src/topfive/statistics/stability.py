@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 # Above this a population counts as changed by the usual rule: N. Siddiqi, Credit risk scorecards,
 # 2006, which calls 0.1 to 0.25 a small change; and most monitors warn from here on.
 PSI_THRESHOLD = 0.2
-MOST_GROUPS = 20
+MOST_GROUPS = 10
 # Beyond chance is what chance alone shows once in so many independent windows.
 CHANCE = 0.001
 # So that a class that one side has never seen makes the index large and not infinite.

@@ -26,9 +26,9 @@ def index_between(reference, window):
 
 
 def test_groups_have_about_equal_shares():
-    """1000 classes that are equally frequent make 20 groups of 50."""
+    """1000 classes that are equally frequent make 10 groups of 100."""
     groups = group_classes(np.ones(1000, np.int64))
-    assert np.bincount(groups).tolist() == [50] * 20
+    assert np.bincount(groups).tolist() == [100] * 10
 
 
 def test_few_classes_have_a_group_each():
@@ -85,10 +85,10 @@ def test_chance_alone_is_exceeded_about_once_in_a_thousand(classes):
 
 
 def test_a_small_window_passes_the_threshold_by_chance_alone():
-    """That is why the threshold alone is no alarm: of 60 predictions the index is often 0.2."""
+    """That is why the threshold alone is no alarm: of 30 predictions the index is often 0.2."""
     shares = np.full(1000, 0.001)
     pairs = [
-        index_between(count_draws(shares, 1000, seed), count_draws(shares, 60, seed + 10_000))
+        index_between(count_draws(shares, 1000, seed), count_draws(shares, 30, seed + 10_000))
         for seed in range(200)
     ]
     assert sum(found > PSI_THRESHOLD for found, _ in pairs) > 100

@@ -93,7 +93,7 @@ DRIFT: dict[str, Any] = {
             "classes": {
                 "psi": 0.31,
                 "threshold": 0.2,
-                "by_chance": 0.13118,
+                "by_chance": 0.083632,
                 "is_alarm": True,
                 "groups": [
                     {

@@ -26,7 +26,7 @@ from topfive.statistics.stability import (
     stability_index,
 )
 
-# Short enough to see a change soon, long enough that a share of 5% is known to 2 points.
+# Short enough to see a change soon, long enough that a share of 10% is known to 3 points.
 WINDOW = 500
 _SHOWN_CHANGES = 5
 
