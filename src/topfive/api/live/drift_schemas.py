@@ -100,7 +100,7 @@ class DriftDayOut(Shape):
     """The newest predictions of one day, in UTC; null: they are too few."""
 
     date: Date
-    predictions: int = Field(description="How many are compared, at most 1000.")
+    predictions: int = Field(description="How many are compared, at most 500.")
     psi: float | None
     ks: float | None
     is_alarm: bool

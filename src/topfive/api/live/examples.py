@@ -119,7 +119,7 @@ DRIFT: dict[str, Any] = {
                 "bins": [{"low": 0.933333, "high": 1.0, "reference": 0.61, "window": 0.58}],
             },
             "days": [
-                {"date": _DAY, "predictions": 1000, "psi": 0.05, "ks": 0.03, "is_alarm": False}
+                {"date": _DAY, "predictions": 500, "psi": 0.05, "ks": 0.03, "is_alarm": False}
             ],
         }
     ],

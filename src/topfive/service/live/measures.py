@@ -1,12 +1,12 @@
 """Measures versions of models on what the history has of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from time import time
+from time import monotonic, time
 from typing import Generic, Protocol, TypeVar
 
 from topfive.bundles.versions import KnownBundle
-from topfive.errors import ModelNotFound, NotFound
+from topfive.errors import HistoryUnavailable, ModelNotFound, NotFound
 from topfive.history.contract import HISTORY_IS_OFF
 from topfive.history.observations import Observations, ObservedModel, Span
 from topfive.history.records import RecordedModel
@@ -22,13 +22,17 @@ from topfive.service.live.drift import (
 from topfive.service.live.reference import Reference, References
 
 MOST_VERSIONS = 20
+# A caller is told within about that time that the database is too slow; each question ends by then.
+_PATIENCE_S = 4.5
+_RETRY_AFTER_S = 5
 _DRIFT_DAYS = 30
-_MOST_OF_DAY = 1000
+_MOST_OF_DAY = 500
 # Labelled predictions are compared with so many newest ones, to tell whether they are like all.
 _COMPARED = 1000
 
 
 Found = TypeVar("Found")
+Thing = TypeVar("Thing")
 ListBundles = Callable[[str], Sequence[KnownBundle]]
 
 
@@ -97,16 +101,18 @@ class MeasuredHistory:
         self, name: str, version: str | None, query: AccuracyQuery
     ) -> tuple[Measured[LiveAccuracy], ...]:
         """Measure the accuracy of a model's versions, the last used first; raises ModelNotFound."""
+        until_s = monotonic() + _PATIENCE_S
         return tuple(
             Measured(one.model, self.measure_accuracy(one, query), self.held_out_top1(one.model))
-            for one in self._find(name, version)
+            for one in _in_time(self._find(name, version), until_s)
         )
 
     def drift(self, name: str, version: str | None) -> tuple[Measured[DriftHistory], ...]:
         """Measure the drift of a model's versions, the last used first; raises ModelNotFound."""
+        until_s = monotonic() + _PATIENCE_S
         return tuple(
-            Measured(one.model, self._measure_days(one), self.held_out_top1(one.model))
-            for one in self._find(name, version)
+            Measured(one.model, self._measure_days(one, until_s), self.held_out_top1(one.model))
+            for one in _in_time(self._find(name, version), until_s)
         )
 
     def observed(self) -> tuple[ObservedModel, ...]:
@@ -134,13 +140,13 @@ class MeasuredHistory:
         bundle = digests.get(model.digest)
         return bundle.manifest.metrics.get("held_out_top1") if bundle else None
 
-    def _measure_days(self, observed: ObservedModel) -> DriftHistory:
+    def _measure_days(self, observed: ObservedModel, until_s: float) -> DriftHistory:
         reference = self._reference(observed)
         now = self._drift_from(reference, observed)
         today = self._now_ms() // DAY_MS
         days = (
             self._measure_day(reference, observed, number)
-            for number in range(today - _DRIFT_DAYS + 1, today + 1)
+            for number in _in_time(range(today - _DRIFT_DAYS + 1, today + 1), until_s)
         )
         return DriftHistory(now, tuple(one for one in days if one.predictions))
 
@@ -172,6 +178,18 @@ class MeasuredHistory:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _in_time(things: Iterable[Thing], until_s: float) -> Iterator[Thing]:
+    """Give one thing after the other; raises HistoryUnavailable where they take too long."""
+    for one in things:
+        if monotonic() > until_s:
+            raise HistoryUnavailable(
+                "The history's database is too slow to measure all of this now. Ask for "
+                "one version, or later.",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        yield one
 
 
 def _unknown(name: str, version: str | None) -> str:

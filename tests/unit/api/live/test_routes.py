@@ -113,7 +113,7 @@ def test_drift_is_told_beside_its_bounds(
     assert told["confidences"]["ks"] < told["confidences"]["threshold"] == 0.15
     assert told["classes"]["groups"][0]["first_class_name"] == "class 0"
     assert len(told["confidences"]["bins"]) == 15
-    assert [(one["date"], one["predictions"]) for one in told["days"]] == [("2026-11-20", 700)]
+    assert [(one["date"], one["predictions"]) for one in told["days"]] == [("2026-11-20", 500)]
 
 
 def test_too_few_predictions_are_said_to_be(client: FlaskClient) -> None:

@@ -8,9 +8,10 @@ from tests.unit.service.live.observed import (
     FakeObservations,
     draw_predictions,
 )
-from topfive.errors import ModelNotFound, NotFound
+from topfive.errors import HistoryUnavailable, ModelNotFound, NotFound
 from topfive.history.observations import NoObservations, ObservedModel
 from topfive.history.records import RecordedModel
+from topfive.service.live import measures as measures_module
 from topfive.service.live.accuracy import AccuracyQuery
 from topfive.service.live.days import DAY_MS
 from topfive.service.live.measures import MeasuredHistory, NoLiveMeasures
@@ -66,6 +67,16 @@ def test_drift_is_told_by_day_from_the_reference_on():
     days = measures(FakeObservations(rows)).drift("flowers", None)[0].found.days
     assert [(one.day.day, one.predictions) for one in days] == [(20, 300), (21, 250)]
     assert not any(one.is_alarm for one in days)
+
+
+def test_a_database_that_is_too_slow_is_left_alone(monkeypatch):
+    """Rather than asked for a minute; what to ask for in its place is said."""
+    clock = iter(range(0, 1000, 2))
+    monkeypatch.setattr(measures_module, "monotonic", lambda: next(clock))
+    found = measures(FakeObservations(draw_predictions(1300, seed=1)))
+    with pytest.raises(HistoryUnavailable, match="Ask for one version") as caught:
+        found.drift("flowers", None)
+    assert caught.value.retry_after_s == 5
 
 
 def test_where_no_history_is_kept_it_says_how_to_keep_one():
