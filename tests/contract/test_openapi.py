@@ -23,6 +23,7 @@ ROUTES = {
     "/routes/{alias}",
     "/models/{name}/accuracy", "/models/{name}/drift",
     "/predictions", "/predictions/export", "/predictions/{id}", "/predictions/{id}/label",
+    "/predictions/{id}/classes",
 }  # fmt: skip
 # What is not called as its path is.
 OPERATIONS = {
@@ -45,6 +46,7 @@ OPERATIONS = {
     "DELETE /predictions/{id}": "delete_prediction",
     "PUT /predictions/{id}/label": "set_label",
     "DELETE /predictions/{id}/label": "remove_label",
+    "GET /predictions/{id}/classes": "list_classes",
     "POST /invocations": "invocations",
     "GET /v2": "v2_server",
     "GET /v2/health/live": "v2_live",

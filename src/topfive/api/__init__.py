@@ -33,6 +33,7 @@ from topfive.api.request import (
     mount_service,
     mounted_service,
 )
+from topfive.api.review import review_routes
 from topfive.api.sagemaker import sagemaker_routes
 from topfive.api.schemas import Problem
 from topfive.api.upload import PictureRequest, limit_bodies
@@ -135,6 +136,7 @@ def _register(app: App, settings: Settings) -> None:
         info_routes,
         metrics_routes,
         page_routes,
+        review_routes,
         v2_routes,
         sagemaker_routes,
         make_vertex_routes(settings.route_table),

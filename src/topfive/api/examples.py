@@ -287,6 +287,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("find_prediction", "200"): {"without a label": _KEPT, "with one": _LABELLED},
     ("set_label", "200"): {"a zebra": _LABELLED},
     ("remove_label", "200"): {"without a label": _KEPT},
+    ("list_classes", "200"): {"three classes": {"classes": ["daisy", "rose", "tulip"]}},
     ("model_accuracy", "200"): {"412 labels": ACCURACY, "no labels": FEW_LABELS},
     ("model_drift", "200"): {"another mix of classes": DRIFT},
     ("health", "200"): {

@@ -8,6 +8,7 @@ from flask import Response, render_template, request
 from pydantic import BaseModel
 
 from topfive import __version__
+from topfive.api.request import current_service
 from topfive.api.schemas import HealthOut, InfoOut, Problem
 
 # Nothing inline and nothing from elsewhere; blob: is for the preview of a chosen picture.
@@ -78,8 +79,11 @@ def as_page(answer: Response, html: str) -> Response:
 
 
 def render(template: str, **values: object) -> str:
-    """Render one of the pages, which all tell the version in their foot."""
-    return render_template(template, name="topfive", version=__version__, **values)
+    """Render one of the pages; the foot of all tells the version, and leads to the review."""
+    has_history = current_service().history.is_on
+    return render_template(
+        template, name="topfive", version=__version__, has_history=has_history, **values
+    )
 
 
 def info_page(out: InfoOut) -> str:

@@ -77,7 +77,7 @@ def list_predictions() -> Response:
 )
 def find_prediction(path: PredictionPath) -> Response:
     """Tell one prediction."""
-    history, prediction_id = kept_history(), _read_id(path)
+    history, prediction_id = kept_history(), read_id(path)
     with history_turns().take():
         kept = history.find(prediction_id)
     return _answer(kept_prediction_out(kept))
@@ -90,7 +90,7 @@ def find_prediction(path: PredictionPath) -> Response:
 )
 def delete_prediction(path: PredictionPath) -> Response:
     """Delete a prediction and its label."""
-    history, prediction_id = kept_history(), _read_id(path)
+    history, prediction_id = kept_history(), read_id(path)
     with history_turns().take():
         history.delete(prediction_id)
     return Response(status=204, headers=_NOT_STORED)
@@ -104,7 +104,7 @@ def delete_prediction(path: PredictionPath) -> Response:
 )
 def set_label(path: PredictionPath) -> Response:
     """Say what the picture really shows; the same again changes nothing."""
-    history, prediction_id = kept_history(), _read_id(path)
+    history, prediction_id = kept_history(), read_id(path)
     given = _read_label()
     with history_turns().take():
         kept = history.set_label(prediction_id, given)
@@ -118,7 +118,7 @@ def set_label(path: PredictionPath) -> Response:
 )
 def remove_label(path: PredictionPath) -> Response:
     """Take the label back, where there is one."""
-    history, prediction_id = kept_history(), _read_id(path)
+    history, prediction_id = kept_history(), read_id(path)
     with history_turns().take():
         kept = history.remove_label(prediction_id)
     return _answer(kept_prediction_out(kept))
@@ -132,7 +132,8 @@ def kept_history() -> History:
     return history
 
 
-def _read_id(path: PredictionPath) -> UUID:
+def read_id(path: PredictionPath) -> UUID:
+    """Read an id; raises NotFound for a text that is none."""
     if _ID.fullmatch(path.id) is None:
         raise NotFound(
             "There is no prediction of this id. An id has 32 digits in five groups, as the header "

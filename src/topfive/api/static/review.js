@@ -1,0 +1,279 @@
+/** Has a person say what pictures show, one prediction after the other. */
+
+import {
+  classAt, hidePrediction, quoted, showBusy, showFile, showPrediction,
+} from './card.js';
+import { countDown } from './countdown.js';
+import { renewFigures, renewFiguresSoon } from './figures.js';
+import { chosen, dropped } from './files.js';
+import { askForKey, isMissing, whenGiven } from './key.js';
+import { Pictures } from './matching.js';
+import { Queue } from './queue.js';
+import { ask, classesOf, label } from './records.js';
+import { beginSearch, clearSearch, offerClasses, whenFound } from './search.js';
+import { whenPressed } from './shortcuts.js';
+import { areLabelled, chosenQuery, noteVersions, renewVersions, whenChosen } from './versions.js';
+import { beyondTitle, number, seconds } from './words.js';
+
+const MEGABYTE = 1024 * 1024;
+
+const $ = (id) => document.getElementById(id);
+const pictures = new Pictures(document.querySelector('main').dataset.maxUploadMb * MEGABYTE);
+// The predictions that wait, the one that is looked at, what was done, and whether more is under way.
+const now = {
+  queue: null, current: null, past: [], skipped: 0, labelled: 0, isBusy: false,
+  retry: () => {}, stopCountdown: () => {},
+};
+
+// Which prediction is looked at
+
+function start() {
+  Object.assign(now, { queue: new Queue(askForPage, queries()), past: [], skipped: 0, labelled: 0 });
+  return goOn();
+}
+
+/** What is asked for: all that was chosen, or of each picture that was given. */
+function queries() {
+  return $('only').checked ? pictures.digests.map(ofPicture) : [chosenQuery()];
+}
+
+const ofPicture = (digest) => ({ ...chosenQuery(), picture_sha256: digest });
+
+async function askForPage(path) {
+  const answer = await ask(path);
+  if (answer.body) noteVersions(answer.body.predictions);
+  return answer;
+}
+
+/** Look at the next prediction, or say why there is none; the focus goes there where `isMoved`. */
+async function goOn(isMoved = false) {
+  const { queue } = now;
+  const { prediction, failure } = await busy(() => queue.take());
+  if (queue !== now.queue) return; // another choice was made meanwhile
+  if (failure) return fail(failure, () => goOn(isMoved));
+  show(prediction ?? null);
+  if (!prediction) await end();
+  if (isMoved) moveTo(prediction ? $('card') : $('ended'));
+}
+
+/** Bring it into sight where its head is above the window, and let keys and screen readers go on there. */
+function moveTo(element) {
+  element.focus({ preventScroll: true });
+  if (element.getBoundingClientRect().top < 0) element.scrollIntoView();
+}
+
+function show(prediction) {
+  now.current = prediction;
+  hideFailure();
+  $('ended').hidden = true;
+  $('undo').disabled = now.past.length === 0;
+  clearSearch();
+  if (!prediction) return hidePrediction();
+  showPrediction(prediction);
+  showPicture();
+  return findable(prediction);
+}
+
+async function findable(prediction) {
+  offerClasses(null);
+  const names = await classesOf(prediction);
+  if (now.current?.model_digest === prediction.model_digest) offerClasses(names);
+}
+
+/** Say that all were looked at, or that there was nothing from the start. */
+async function end() {
+  const { queue } = now;
+  const [title, detail] = now.past.length > 0 ? ['That was the last one.', counted()] : await nothing();
+  if (queue !== now.queue || now.current) return;
+  $('ended-title').textContent = title;
+  $('ended-detail').textContent = detail;
+  $('undo-last').hidden = now.past.length === 0;
+  $('ended').hidden = false;
+}
+
+async function nothing() {
+  const { body } = await ask('predictions?limit=1');
+  if (body?.predictions.length === 0) {
+    return ['No prediction is kept yet.', 'As soon as pictures are classified they are listed here.'];
+  }
+  if ($('only').checked) return ['None of these pictures is waiting.', 'They were not classified here, or are labelled already.'];
+  return areLabelled()
+    ? ['None of these has a label yet.', 'Choose predictions that are not labelled.']
+    : ['All of these are labelled.', 'Look again when more pictures are classified.'];
+}
+
+const counted = () => `In this visit: ${number(now.labelled, 0)} labelled, ${number(now.skipped, 0)} skipped.`;
+
+// What is done with it
+
+async function give(classId) {
+  const { current } = now;
+  if (!current || now.isBusy) return;
+  const { body, failure } = await busy(() => label(current, classId));
+  if (failure) return fail(failure, () => give(classId));
+  now.labelled += 1;
+  now.past.push({ prediction: body, before: current.label });
+  say(`Labelled ${quoted(body.label.class_name)}. ${counted()}`);
+  renewFiguresSoon();
+  await goOn(true);
+}
+
+async function skip() {
+  if (!now.current || now.isBusy) return;
+  now.skipped += 1;
+  now.past.push({ prediction: now.current, isSkip: true });
+  say(`Skipped. ${counted()}`);
+  await goOn(true);
+}
+
+async function undo() {
+  const last = now.past.at(-1);
+  if (!last || now.isBusy) return;
+  const restored = last.isSkip ? { body: last.prediction } : await busy(() => takeBack(last));
+  if (restored.failure) return fail(restored.failure, undo);
+  now.past.pop();
+  now[last.isSkip ? 'skipped' : 'labelled'] -= 1;
+  if (now.current) now.queue.putBack(now.current);
+  say(last.isSkip ? `Back to the skipped one. ${counted()}` : `The label is taken back. ${counted()}`);
+  if (!last.isSkip) renewFiguresSoon();
+  show(restored.body);
+  moveTo($('card'));
+}
+
+const takeBack = ({ prediction, before }) => label(prediction, before ? before.class_id : null);
+
+/** Take the class in that place of the list. */
+function take(place) {
+  const one = now.current?.predictions[place];
+  if (one) give(one.class_id);
+}
+
+/** Let nothing else begin until `work` is done. */
+async function busy(work) {
+  now.isBusy = true;
+  showBusy(true);
+  try {
+    return await work();
+  } finally {
+    now.isBusy = false;
+    showBusy(false);
+  }
+}
+
+// What goes wrong
+
+function fail({ status, code, problem, waitS }, retry) {
+  now.retry = retry;
+  now.stopCountdown();
+  $('failure-title').textContent = problem.title;
+  $('failure-detail').textContent = beyondTitle(problem);
+  $('failure-more').textContent = problem.more ?? '';
+  $('failure').hidden = false;
+  $('again').hidden = status === 404 && code === 'not_found' && !now.current;
+  now.stopCountdown = countDown(waitS, (left) => {
+    $('again').disabled = left > 0;
+    $('again').textContent = left > 0 ? `Try again in ${seconds(left)}` : 'Try again';
+  });
+  if (status === 401 || (status === 403 && isKeyAsked())) askForKey();
+}
+
+const isKeyAsked = () => 'asksKey' in document.querySelector('main').dataset;
+
+function hideFailure() {
+  now.stopCountdown();
+  $('failure').hidden = true;
+}
+
+/** Say it again, even where the same was said before. */
+function say(words) {
+  $('said').textContent = '';
+  $('said').textContent = words;
+}
+
+// Pictures
+
+function showPicture() {
+  const digest = now.current?.picture_sha256;
+  showFile(digest ? pictures.find(digest) : undefined, whyNone(digest));
+}
+
+function whyNone(digest) {
+  if (digest === null) return 'Prepared pixels were sent: there is no picture.';
+  return pictures.given > 0 ? 'This picture is not among those you gave.' : 'You have not given this picture.';
+}
+
+function takePictures({ files }) {
+  if (files.length > 0) pictures.add(files.map(({ file }) => file), onLooked);
+}
+
+function onLooked(digest) {
+  const { given, looked, digests } = pictures;
+  const count = `${number(digests.length, 0)} ${digests.length === 1 ? 'picture' : 'pictures'} here`;
+  $('looked').textContent = looked < given ? `${count}; ${number(given - looked, 0)} files to look at.` : `${count}.`;
+  $('only-line').hidden = digests.length === 0;
+  if (now.current) showPicture();
+  if (!digest || !$('only').checked) return;
+  now.queue.add(ofPicture(digest));
+  if (!now.current && !now.isBusy) goOn();
+}
+
+for (const input of [$('file'), $('folder')]) {
+  input.addEventListener('change', () => {
+    const found = chosen(input.files);
+    input.value = ''; // so that the same file can be chosen again
+    takePictures(found);
+  });
+}
+
+const carriesFiles = (event) => event.dataTransfer?.types.includes('Files');
+const highlight = (isOver) => $('drop').classList.toggle('over', isOver);
+
+document.addEventListener('dragover', (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  highlight(true);
+});
+document.addEventListener('dragleave', (event) => {
+  if (event.relatedTarget === null) highlight(false); // it has left the window
+});
+document.addEventListener('drop', (event) => {
+  highlight(false);
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  dropped(event.dataTransfer).then(takePictures, () => {
+    $('looked').textContent = 'This folder cannot be read. Choose pictures in it.';
+  });
+});
+
+// What a person does
+
+$('suggestions').addEventListener('click', ({ target }) => {
+  const classId = classAt(target);
+  if (classId !== undefined) give(classId);
+});
+$('skip').addEventListener('click', skip);
+$('undo').addEventListener('click', undo);
+$('undo-last').addEventListener('click', undo);
+$('look-again').addEventListener('click', start);
+$('again').addEventListener('click', () => {
+  hideFailure();
+  now.retry();
+});
+whenPressed({ take, skip, undo, search: beginSearch });
+whenFound(give, () => $('card').focus({ preventScroll: true }));
+$('only').addEventListener('change', start);
+whenChosen(() => {
+  renewFigures();
+  start();
+});
+whenGiven(begin);
+
+function begin() {
+  hideFailure();
+  renewVersions();
+  renewFigures();
+  return start();
+}
+
+if (isMissing()) say('Type in your API key above. Then predictions are listed.');
+else begin();
