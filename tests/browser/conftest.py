@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.browser.chromium import Page
 
 KEY = "the ключ"
+PREDICT_KEY = "for predictions alone"
 HOSTILE_NAME = '<img src=x onerror="document.title=1">'
 _AXE = "axe-core@4.14.1"
 
@@ -106,6 +107,29 @@ def limited(tmp_path_factory: pytest.TempPathFactory, numerals: Path) -> Iterato
         models_dir=str(numerals),
         api_keys=hashlib.sha256(KEY.encode()).hexdigest(),
         rate_limit="1/hour",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The service with the digits and a history."""
+    folder = tmp_path_factory.mktemp("keeping")
+    url = f"sqlite:///{folder / 'history.db'}"
+    with run_server(folder, model="digits", history_url=url) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def guarded_keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The service with a history in which nothing is, and two keys, one of which may label."""
+    folder = tmp_path_factory.mktemp("guarded_keeping")
+    digests = [hashlib.sha256(one.encode()).hexdigest() for one in (KEY, PREDICT_KEY)]
+    with run_server(
+        folder,
+        model="digits",
+        history_url=f"sqlite:///{folder / 'history.db'}",
+        api_keys=f"{digests[0]}:admin,{digests[1]}:predict",
     ) as running:
         yield running
 

@@ -14,7 +14,7 @@ PATHS = ["", "info", "health", "docs/errors", "nothing", "predict"]
 SIZES = [(320, 640), (360, 740), (1000, 800)]
 
 # The shown words that stand on more than one line.
-_BROKEN = r"""
+BROKEN_WORDS = r"""
 const broken = [];
 const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (texts.nextNode()) {
@@ -30,7 +30,7 @@ while (texts.nextNode()) {
 }
 return broken;
 """
-_CHECK = """
+CHECK = """
 const done = arguments[arguments.length - 1];
 axe.run().then((found) => done(found.violations.map((one) =>
   `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)));
@@ -47,7 +47,9 @@ def test_no_word_breaks_and_nothing_sticks_out(
     page.resize(width, height, is_phone=width < 500)
     page.driver.get(f"{server.url}/{path}")
     assert page.content_width() == width
-    assert [word for word in page.run(_BROKEN) if not re.fullmatch("[0-9a-f]{32,}", word)] == []
+    assert [
+        word for word in page.run(BROKEN_WORDS) if not re.fullmatch("[0-9a-f]{32,}", word)
+    ] == []
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -60,7 +62,9 @@ def test_an_answer_fits_too(
     page.pick(digits / "sample-eight.png")
     page.wait_until_shown("#result")
     page.run("for (const one of document.querySelectorAll('details')) one.open = true")
-    assert [word for word in page.run(_BROKEN) if not re.fullmatch("[0-9a-f]{32,}", word)] == []
+    assert [
+        word for word in page.run(BROKEN_WORDS) if not re.fullmatch("[0-9a-f]{32,}", word)
+    ] == []
     page.run("document.querySelector('.label').textContent = 'x'.repeat(300)")
     assert page.content_width() == width
 
@@ -74,7 +78,9 @@ def test_a_comparison_fits_too(several: LiveServer, page: Page, width: int, heig
     page.try_sample()
     page.wait_until_shown("#agreement")
     page.run("for (const one of document.querySelectorAll('details')) one.open = true")
-    assert [word for word in page.run(_BROKEN) if not re.fullmatch("[0-9a-f]{32,}", word)] == []
+    assert [
+        word for word in page.run(BROKEN_WORDS) if not re.fullmatch("[0-9a-f]{32,}", word)
+    ] == []
     page.run(
         "for (const one of document.querySelectorAll('.who')) one.textContent = 'x'.repeat(64)"
     )
@@ -91,7 +97,7 @@ def test_a_stand_in_on_a_phone_fits(guarded: LiveServer, page: Page, width: int)
     assert page.shown("#banner")
     assert page.shown("#key-form")
     assert page.content_width() == width
-    assert page.run(_BROKEN) == []
+    assert page.run(BROKEN_WORDS) == []
 
 
 @pytest.mark.parametrize("width", [320, 1000])
@@ -179,23 +185,23 @@ def test_axe_finds_no_barrier(
     page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
     page.open(server.url)
     page.run(axe)
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
     page.pick(digits / "sample-eight.png")
     page.wait_until_shown("#result")
     page.run("for (const one of document.querySelectorAll('details')) one.open = true")
     page.at("tab-python").click()
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
     page.run("document.getElementById('result').className = 'unsure'")
     page.at("tab-javascript").click()
     page.run("for (const id of ['doubt', 'stand-in']) document.getElementById(id).hidden = false")
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
     text = tmp_path / "text.txt"
     text.write_text("no picture")
     page.pick(text)
     page.wait_until_shown("#failure")
     for hidden in ("key-form", "key-set", "again-line"):
         page.run("document.getElementById(arguments[0]).hidden = false", hidden)
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -207,18 +213,18 @@ def test_axe_finds_no_barrier_in_a_comparison(
     page.driver.get(f"{several.url}/?compare=numerals@2")
     page.wait_until_shown("#picker")
     page.run(axe)
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
     page.pick(digits / "sample-eight.png")
     page.wait_until_shown("#agreement")
     page.run("for (const one of document.querySelectorAll('details')) one.open = true")
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
     text = tmp_path / "text.txt"
     text.write_text("no picture")
     page.pick(text)
     page.wait_until_shown("#failure")
     page.wait_until_shown("#progress-2")
     assert page.text("#progress-2") == "Not asked, because the other model gave no answer."
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -237,12 +243,12 @@ def test_axe_finds_no_barrier_among_many_pictures(
     hidden = ("cancel", "resume", "many-progress", "many-wait", "many-failure", "many-left-out")
     page.run("for (const id of arguments[0]) document.getElementById(id).hidden = false", hidden)
     page.run("for (const one of document.querySelectorAll('.note p')) one.textContent = 'Why.'")
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
     page.driver.find_elements("css selector", ".tile button")[1].click()
     page.wait_until_shown("#explain")
     page.at("explain").click()
     page.wait_until_shown("#heat")
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -255,7 +261,7 @@ def test_axe_finds_no_barrier_on_the_other_pages(
     page.driver.get(f"{server.url}/{path}")
     page.run(axe)
     page.run("for (const one of document.querySelectorAll('details')) one.open = true")
-    assert page.driver.execute_async_script(_CHECK) == []
+    assert page.driver.execute_async_script(CHECK) == []
 
 
 def test_the_foot_leads_to_pages(server: LiveServer, page: Page) -> None:

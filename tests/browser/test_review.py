@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,13 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chromium import Page
-from tests.live_server import LiveServer, run_server
+from tests.live_server import LiveServer
 from tests.pictures import jpeg, tiff
 
 WITHIN_S = 20
 NO_SUBTLE = "Object.defineProperty(crypto, 'subtle', { value: undefined });"
 _SUGGESTED = "return [...document.querySelectorAll('.suggestion')].map((one) => one.dataset.id)"
 _FOUND = "return [...document.querySelectorAll('#found li')].map((one) => one.textContent)"
-
-
-@pytest.fixture(scope="module")
-def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """The service with the digits and a history."""
-    folder = tmp_path_factory.mktemp("keeping")
-    url = f"sqlite:///{folder / 'history.db'}"
-    with run_server(folder, model="digits", history_url=url) as running:
-        yield running
 
 
 @pytest.fixture
@@ -106,7 +96,7 @@ def test_typing_finds_any_class(kept: LiveServer, page: Page) -> None:
 
 
 def test_arrows_mark_and_escape_leaves(kept: LiveServer, page: Page) -> None:
-    """The mark goes round; Escape empties the field and leaves it; / enters it, also for S and U."""
+    """The mark goes round; Escape empties the field and leaves it; / enters it, for any letter."""
     open_review(page, kept)
     page.wait(lambda: "10 classes" in page.text("#search-hint"), "no class names came")
     page.press("/", "s")
@@ -270,7 +260,7 @@ def test_only_predictions_of_ones_own_pictures(
         page.wait(lambda count=count: f"{count} labelled" in page.text("#said"), "no label")
     page.wait_until_shown("#ended")
     labelled = {one["picture_sha256"] for one in predictions(kept) if one["label"]}
-    assert labelled == {digest((digits / f"sample-{name}.png")) for name in ("zero", "five")}
+    assert labelled == {digest(digits / f"sample-{name}.png") for name in ("zero", "five")}
     page.at("look-again").click()
     page.wait(lambda: page.text("#ended-title") == "None of these pictures is waiting.", "no word")
 
@@ -320,7 +310,7 @@ def test_digests_are_right(keeping: LiveServer, page: Page, length: int) -> None
 
 
 def test_the_search_knows_what_fits_best(keeping: LiveServer, page: Page) -> None:
-    """Whole words come before beginnings, those before other parts; accents and case are no matter."""
+    """Whole words come before beginnings, and those before other parts, whatever the accents."""
     names = ["catamaran", "tiger cat", "polecat", "Crème brûlée", "cattle", "cat"]
     open_review(page, keeping)
     best = {

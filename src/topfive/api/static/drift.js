@@ -58,9 +58,9 @@ function byDay({ classes }, days) {
     levels: [{ value: threshold, className: 'limit' }],
   });
   const rows = days.map((day) => [
-    day.date, number(day.predictions, 0), decimals(day.psi), decimals(day.ks), day.is_alarm ? 'drift' : '',
+    day.date, number(day.predictions, 0), decimals(day.psi), decimals(day.ks), day.is_alarm ? 'drift' : 'none',
   ]);
-  const table = tableOf('Drift by day', ['Day', 'Predictions', 'PSI', 'KS', ''], rows);
+  const table = tableOf('Drift by day', ['Day', 'Predictions', 'PSI', 'KS', 'Alarm'], rows);
   const key = [['first', 'PSI of the classes'], ['third', 'KS distance of the confidences'], ['limit', `PSI ${threshold}`]];
   return figure('By day', chart, key, table);
 }

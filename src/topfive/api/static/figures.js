@@ -14,7 +14,7 @@ const PAUSE_MS = 2000;
 const $ = (id) => document.getElementById(id);
 const now = { timer: 0, asked: 0 };
 
-/** Ask for both figures and show what comes. */
+/** Ask for both figures, one after the other: counting them is work; and show what comes. */
 export async function renewFigures() {
   clearTimeout(now.timer);
   const { model, version } = chosenModel();
@@ -23,10 +23,8 @@ export async function renewFigures() {
   const asked = now.asked;
   const path = `models/${encodeURIComponent(model)}`;
   const query = `?${new URLSearchParams({ version })}`;
-  await Promise.all([
-    tell('accuracy', `${path}/accuracy${query}`, showAccuracy, asked),
-    tell('drift', `${path}/drift${query}`, showDrift, asked),
-  ]);
+  await tell('accuracy', `${path}/accuracy${query}`, showAccuracy, asked);
+  await tell('drift', `${path}/drift${query}`, showDrift, asked);
 }
 
 /** Ask for them once no label was given for a moment. */
@@ -36,9 +34,9 @@ export function renewFiguresSoon() {
 }
 
 async function tell(name, path, show, asked) {
-  const answer = await ask(path);
   if (asked !== now.asked) return; // another model is asked about by now
-  const { body, failure } = answer;
+  const { body, failure } = await ask(path);
+  if (asked !== now.asked) return;
   if (body) $('figures').hidden = false; // else it is told above, most likely
   $(`${name}-told`).replaceChildren(...(body ? told(body, show) : [failed(failure)]));
 }

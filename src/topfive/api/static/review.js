@@ -19,17 +19,18 @@ const MEGABYTE = 1024 * 1024;
 
 const $ = (id) => document.getElementById(id);
 const pictures = new Pictures(document.querySelector('main').dataset.maxUploadMb * MEGABYTE);
-// The predictions that wait, the one that is looked at, what was done, and whether more is under way.
+// The predictions that wait, the one that is looked at and how many were, what was done, and how
+// many answers are awaited.
 const now = {
-  queue: null, current: null, past: [], skipped: 0, labelled: 0, isBusy: false,
+  queue: null, current: null, shown: 0, past: [], skipped: 0, labelled: 0, awaited: 0,
   retry: () => {}, stopCountdown: () => {},
 };
 
 // Which prediction is looked at
 
-function start() {
-  Object.assign(now, { queue: new Queue(askForPage, queries()), past: [], skipped: 0, labelled: 0 });
-  return goOn();
+function start(isMoved = false) {
+  Object.assign(now, { queue: new Queue(askForPage, queries()), shown: 0 });
+  return goOn(isMoved);
 }
 
 /** What is asked for: all that was chosen, or of each picture that was given. */
@@ -56,7 +57,7 @@ async function goOn(isMoved = false) {
   if (isMoved) moveTo(prediction ? $('card') : $('ended'));
 }
 
-/** Bring it into sight where its head is above the window, and let keys and screen readers go on there. */
+/** Let keys and screen readers go on there, and have its head in sight. */
 function moveTo(element) {
   element.focus({ preventScroll: true });
   if (element.getBoundingClientRect().top < 0) element.scrollIntoView();
@@ -64,6 +65,7 @@ function moveTo(element) {
 
 function show(prediction) {
   now.current = prediction;
+  now.shown += prediction ? 1 : 0;
   hideFailure();
   $('ended').hidden = true;
   $('undo').disabled = now.past.length === 0;
@@ -83,7 +85,7 @@ async function findable(prediction) {
 /** Say that all were looked at, or that there was nothing from the start. */
 async function end() {
   const { queue } = now;
-  const [title, detail] = now.past.length > 0 ? ['That was the last one.', counted()] : await nothing();
+  const [title, detail] = now.shown > 0 ? ['That was the last one.', counted()] : await nothing();
   if (queue !== now.queue || now.current) return;
   $('ended-title').textContent = title;
   $('ended-detail').textContent = detail;
@@ -96,7 +98,9 @@ async function nothing() {
   if (body?.predictions.length === 0) {
     return ['No prediction is kept yet.', 'As soon as pictures are classified they are listed here.'];
   }
-  if ($('only').checked) return ['None of these pictures is waiting.', 'They were not classified here, or are labelled already.'];
+  if ($('only').checked) {
+    return ['None of these pictures is waiting.', 'They were not classified here, or are labelled already.'];
+  }
   return areLabelled()
     ? ['None of these has a label yet.', 'Choose predictions that are not labelled.']
     : ['All of these are labelled.', 'Look again when more pictures are classified.'];
@@ -108,7 +112,7 @@ const counted = () => `In this visit: ${number(now.labelled, 0)} labelled, ${num
 
 async function give(classId) {
   const { current } = now;
-  if (!current || now.isBusy) return;
+  if (!current || isBusy()) return;
   const { body, failure } = await busy(() => label(current, classId));
   if (failure) return fail(failure, () => give(classId));
   now.labelled += 1;
@@ -119,7 +123,7 @@ async function give(classId) {
 }
 
 async function skip() {
-  if (!now.current || now.isBusy) return;
+  if (!now.current || isBusy()) return;
   now.skipped += 1;
   now.past.push({ prediction: now.current, isSkip: true });
   say(`Skipped. ${counted()}`);
@@ -128,7 +132,7 @@ async function skip() {
 
 async function undo() {
   const last = now.past.at(-1);
-  if (!last || now.isBusy) return;
+  if (!last || isBusy()) return;
   const restored = last.isSkip ? { body: last.prediction } : await busy(() => takeBack(last));
   if (restored.failure) return fail(restored.failure, undo);
   now.past.pop();
@@ -150,26 +154,28 @@ function take(place) {
 
 /** Let nothing else begin until `work` is done. */
 async function busy(work) {
-  now.isBusy = true;
+  now.awaited += 1;
   showBusy(true);
   try {
     return await work();
   } finally {
-    now.isBusy = false;
-    showBusy(false);
+    now.awaited -= 1;
+    showBusy(isBusy());
   }
 }
 
+const isBusy = () => now.awaited > 0;
+
 // What goes wrong
 
-function fail({ status, code, problem, waitS }, retry) {
+function fail({ status, problem, waitS }, retry) {
   now.retry = retry;
   now.stopCountdown();
   $('failure-title').textContent = problem.title;
   $('failure-detail').textContent = beyondTitle(problem);
   $('failure-more').textContent = problem.more ?? '';
   $('failure').hidden = false;
-  $('again').hidden = status === 404 && code === 'not_found' && !now.current;
+  $('again').hidden = [400, 404].includes(status);
   now.stopCountdown = countDown(waitS, (left) => {
     $('again').disabled = left > 0;
     $('again').textContent = left > 0 ? `Try again in ${seconds(left)}` : 'Try again';
@@ -214,7 +220,7 @@ function onLooked(digest) {
   if (now.current) showPicture();
   if (!digest || !$('only').checked) return;
   now.queue.add(ofPicture(digest));
-  if (!now.current && !now.isBusy) goOn();
+  if (!now.current && !isBusy()) goOn();
 }
 
 for (const input of [$('file'), $('folder')]) {
@@ -254,25 +260,23 @@ $('suggestions').addEventListener('click', ({ target }) => {
 $('skip').addEventListener('click', skip);
 $('undo').addEventListener('click', undo);
 $('undo-last').addEventListener('click', undo);
-$('look-again').addEventListener('click', start);
+$('look-again').addEventListener('click', () => start(true));
 $('again').addEventListener('click', () => {
   hideFailure();
   now.retry();
 });
 whenPressed({ take, skip, undo, search: beginSearch });
 whenFound(give, () => $('card').focus({ preventScroll: true }));
-$('only').addEventListener('change', start);
-whenChosen(() => {
-  renewFigures();
-  start();
-});
-whenGiven(begin);
+$('only').addEventListener('change', () => start());
+whenChosen(() => begin());
+whenGiven(() => begin(true)); // its field goes away
 
-function begin() {
+async function begin(isMoved = false) {
+  say('');
   hideFailure();
   renewVersions();
+  await start(isMoved);
   renewFigures();
-  return start();
 }
 
 if (isMissing()) say('Type in your API key above. Then predictions are listed.');

@@ -49,7 +49,7 @@ def test_other_pages_lead_to_it(client: FlaskClient) -> None:
 
 
 def test_html_needs_no_key_and_data_does() -> None:
-    """The page comes without a key, and asks for one; the classes come with the scope admin alone."""
+    """The page comes without a key, and asks for one; classes come for the scope admin alone."""
     digest = hashlib.sha256(b"key").hexdigest()
     predicting = hashlib.sha256(b"predicting").hexdigest()
     keys = f"{digest}:admin,{predicting}:predict"
