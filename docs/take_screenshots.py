@@ -4,7 +4,7 @@ It starts the service on port 5000 with MobileNetV2's weights from TOPFIVE_TEST_
 real Chromium try the samples, one of them with its heatmap, send a drawn seven, of which the model
 cannot be sure, and eight pictures at once: the samples in two forms each, the seven, and a file
 that was cut off. Then it compares two versions of a model: the same weights, for pictures of
-another size.
+another size. Last it reviews: a history of made-up predictions, and the drawn seven.
 """
 
 import io
@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from docs.made_up_history import write_history  # noqa: E402
 from tests.browser.chromium import Page, find_programs, run_chromium  # noqa: E402
 from tests.live_server import LiveServer, run_server  # noqa: E402
 
@@ -61,6 +62,9 @@ def main() -> None:
                 warm_up(server)
                 warm_up(server, f"?model={models}")
                 take_comparison(page, f"{server.url}/?compare={models}")
+            history_url = f"sqlite:///{folder / 'history.db'}"
+            with run_server(folder, weights=weights, history_url=history_url) as server:
+                take_review(page, server, history_url, folder / "seven.png")
 
 
 def warm_up(server: LiveServer, query: str = "") -> None:
@@ -84,6 +88,24 @@ def take_comparison(page: Page, url: str) -> None:
     page.try_sample(1)
     page.wait_until_shown("#agreement")
     take(page, "page-comparison", DESKTOP)
+
+
+def take_review(page: Page, server: LiveServer, history_url: str, seven: Path) -> None:
+    """Take the page on which people label, with a picture that the model is not sure of."""
+    server.upload(seven.read_bytes())
+    page.wait(lambda: server.get("/predictions").json["predictions"], "nothing was kept")
+    write_history(history_url)
+    for name, scheme, size in (
+        ("page-review", "light", DESKTOP),
+        ("page-review-dark", "dark", DESKTOP),
+        ("page-review-phone", "light", PHONE),
+    ):
+        open_page(page, f"{server.url}/review?show=newest", scheme, size)
+        page.at("file").send_keys(str(seven))
+        page.wait_until_shown("#preview-image")
+        page.wait_until_shown("#drift-told .plot")
+        page.run("for (const one of document.querySelectorAll('.plot details')) one.open = false")
+        save(page, name, size)
 
 
 def take_all(page: Page, url: str, seven: Path) -> None:

@@ -129,7 +129,7 @@ export function chartOfCalibration({ label, bins, format }) {
     svg.append(draw('line', { class: 'whisker first', x1: x, x2: x, y1: up(accuracy.low), y2: up(accuracy.high) }));
     svg.append(draw('circle', { class: 'dot first', cx: x, cy: up(accuracy.value), r: 3 }));
   }
-  below(svg, 0, 'sure 0%', 'start');
+  below(svg, 0, '0%', 'start');
   below(svg, 1, '100%', 'end');
   return svg;
 }

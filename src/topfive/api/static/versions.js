@@ -56,6 +56,7 @@ function namedBy(reference) {
 function fill() {
   const wanted = $('version').value;
   const listed = [...known].sort();
+  $('version-line').hidden = listed.length < 2;
   const options = [[ALL, ''], ...listed.map((one) => [one, one])];
   const text = JSON.stringify(options);
   if ($('version').dataset.listed === text) return; // an open list is left alone
