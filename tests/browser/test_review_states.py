@@ -150,6 +150,16 @@ WELL = (classes(_NAMES), listed(prediction(1), prediction(2)),
         figures("accuracy", accuracy()), figures("drift", drift()))  # fmt: skip
 
 
+def wait_until_asked(page: Page, what: str, times: int = 1) -> None:
+    """Wait until the page has asked for something so many times."""
+    page.wait(lambda: page.run("return window.asked").count(what) >= times, f"{what} was not asked")
+
+
+def shows(page: Page, number: int) -> bool:
+    """Tell whether the prediction of that number is shown."""
+    return str(prediction(number)["id"]) in page.text("#card-facts")
+
+
 def open_review(page: Page, server: LiveServer) -> None:
     """Open the page and wait until it shows anything."""
     page.driver.get(f"{server.url}/review")
@@ -244,6 +254,66 @@ def test_the_key_is_asked_for_and_its_scope_told(guarded_keeping: LiveServer, pa
     assert page.focused_id() == "ended"
     kept = "return [localStorage.length, sessionStorage.length, document.cookie, location.search]"
     assert page.run(kept) == [0, 0, "", ""]
+
+
+def test_one_model_of_several_can_be_chosen(keeping: LiveServer, page: Page) -> None:
+    """Where there are several, a choice asks for its predictions and figures, and is an address."""
+    with answers(page, *WELL, ("models/things/", 200, {}, {"model": "things", "versions": []})):
+        open_review(page, keeping)
+        page.wait_until_shown("#version")
+        chosen = page.driver.find_element("css selector", "#version option[value='things@2']")
+        chosen.click()
+        wait_until_asked(page, "GET models/things/drift?version=2")
+        wanted = (
+            "GET predictions?labelled=false&order=least_confident&model=things&version=2&limit=50"
+        )
+        assert wanted in page.run("return window.asked")
+        assert page.run("return location.search") == "?model=things@2"
+        page.driver.refresh()
+        wait_until_asked(page, wanted)
+
+
+def test_page_follows_page(keeping: LiveServer, page: Page) -> None:
+    """The next page is asked for by its cursor while there are some to look at."""
+    first = {"predictions": [prediction(1), prediction(2)], "next_cursor": "c1"}
+    second = {"predictions": [prediction(3)], "next_cursor": None}
+    asked = "predictions?labelled=false&order=least_confident&limit=50"
+    told = ((f"{asked}&cursor=c1", 200, {}, second), (asked, 200, {}, first))
+    with answers(page, *told, *WELL):
+        open_review(page, keeping)
+        wait_until_asked(page, f"GET {asked}&cursor=c1")
+        for number in (1, 2, 3):
+            page.wait(lambda number=number: shows(page, number), f"{number} was not shown")
+            page.press("s")
+        page.wait_until_shown("#ended")
+
+
+def test_nothing_is_labelled_unseen(keeping: LiveServer, page: Page) -> None:
+    """While a label is on its way, and while a key is held down, no further one is given."""
+    with answers(page, *WELL):
+        open_review(page, keeping)
+        page.run(
+            "window.given = 0; window.fetch = (path, { method }) => new Promise(() => {"
+            "  if (method === 'PUT') window.given += 1; });"
+        )
+        held = "new KeyboardEvent('keydown', { key: '1', repeat: true, bubbles: true })"
+        page.run(f"document.body.dispatchEvent({held})")
+        assert page.run("return window.given") == 0
+        page.press("1", "2", "s", "u")
+        page.driver.find_elements("css selector", ".suggestion")[2].click()
+        assert page.run("return window.given") == 1
+        assert shows(page, 1)
+
+
+def test_figures_follow_labels(keeping: LiveServer, page: Page) -> None:
+    """Shortly after a label both are asked for again."""
+    labelled = prediction(1, label=label(0, "tench", 1))
+    with answers(page, ("predictions/019abfa5-26d0-7c41-9f3e-000000000001/label", 200, {}, labelled),
+                 *WELL):  # fmt: skip
+        open_review(page, keeping)
+        wait_until_asked(page, "GET models/digits/drift?version=1")
+        page.press("1")
+        wait_until_asked(page, "GET models/digits/drift?version=1", times=2)
 
 
 def test_hostile_names_stay_text(keeping: LiveServer, page: Page) -> None:

@@ -31,10 +31,11 @@ export function noteVersions(predictions) {
   fill();
 }
 
-/** Ask which models there are. A key may be good for this page and not for that question. */
+/** Ask which models are ready. A key may be good for this page and not for that question. */
 export async function renewVersions() {
   const { body } = await ask('models');
-  noteVersions((body?.models ?? []).map((one) => ({ model: one })));
+  const ready = body?.models?.filter((one) => one.state === 'ready') ?? [];
+  noteVersions(ready.map((one) => ({ model: one })));
 }
 
 /** Call `onChoice` whenever a person makes another choice. */
