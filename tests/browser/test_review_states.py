@@ -308,8 +308,8 @@ def test_nothing_is_labelled_unseen(keeping: LiveServer, page: Page) -> None:
 def test_figures_follow_labels(keeping: LiveServer, page: Page) -> None:
     """Shortly after a label both are asked for again."""
     labelled = prediction(1, label=label(0, "tench", 1))
-    with answers(page, ("predictions/019abfa5-26d0-7c41-9f3e-000000000001/label", 200, {}, labelled),
-                 *WELL):  # fmt: skip
+    given = (f"predictions/{labelled['id']}/label", 200, {}, labelled)
+    with answers(page, given, *WELL):
         open_review(page, keeping)
         wait_until_asked(page, "GET models/digits/drift?version=1")
         page.press("1")

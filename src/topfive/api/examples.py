@@ -285,9 +285,9 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
         "none": {"predictions": [], "next_cursor": None},
     },
     ("find_prediction", "200"): {"without a label": _KEPT, "with one": _LABELLED},
+    ("list_classes", "200"): {"three classes": {"classes": ["daisy", "rose", "tulip"]}},
     ("set_label", "200"): {"a zebra": _LABELLED},
     ("remove_label", "200"): {"without a label": _KEPT},
-    ("list_classes", "200"): {"three classes": {"classes": ["daisy", "rose", "tulip"]}},
     ("model_accuracy", "200"): {"412 labels": ACCURACY, "no labels": FEW_LABELS},
     ("model_drift", "200"): {"another mix of classes": DRIFT},
     ("health", "200"): {
