@@ -147,10 +147,12 @@ def test_labels_can_be_looked_at_and_changed(kept: LiveServer, page: Page) -> No
     )
     page.press("2")
     page.wait_until_shown("#ended")
-    assert find(kept, first)["label"]["class_id"] == ids[1]
+    label = find(kept, first)["label"]
+    assert (label["class_id"], label["source"]) == (ids[1], "person")
     page.at("undo-last").click()
     page.wait_until_shown("#card")
-    assert find(kept, first)["label"]["class_id"] == ids[0]
+    label = find(kept, first)["label"]
+    assert (label["class_id"], label["source"]) == (ids[0], "system")
 
 
 def test_a_click_labels_too(kept: LiveServer, page: Page) -> None:

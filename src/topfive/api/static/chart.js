@@ -145,7 +145,7 @@ export function figure(title, chart, key, table) {
 
 function legend(key) {
   const list = make('ul', 'legend');
-  list.role = 'list';
+  list.setAttribute('role', 'list');
   list.append(...key.map(([className, words]) => {
     const item = make('li', '', words);
     item.prepend(make('span', `swatch ${className}`));
@@ -163,9 +163,9 @@ export function tableOf(title, head, rows) {
   body.append(...rows.map((cells) => row(cells, 'td')));
   table.append(make('caption', 'unseen', title), top, body);
   const room = make('div', 'wide');
-  room.tabIndex = 0;
-  room.role = 'region';
-  room.ariaLabel = title;
+  room.tabIndex = 0; // so that it can be scrolled with keys
+  room.setAttribute('role', 'region');
+  room.setAttribute('aria-label', title);
   room.append(table);
   details.append(make('summary', '', 'As a table'), room);
   return details;

@@ -23,11 +23,12 @@ export async function ask(path, { method = 'GET', json } = {}) {
 /** The address of a prediction, or of something below it. */
 export const pathOf = ({ id }, below = '') => `predictions/${encodeURIComponent(id)}${below}`;
 
-/** Say what a prediction's picture shows; null takes back what was said. */
-export function label(prediction, classId) {
+/** Say what a prediction's picture shows, as `{ class_id, source }`; null takes back what was said. */
+export function label(prediction, given) {
   const path = pathOf(prediction, '/label');
-  if (classId === null) return ask(path, { method: 'DELETE' });
-  return ask(path, { method: 'PUT', json: { class_id: classId } });
+  if (given === null) return ask(path, { method: 'DELETE' });
+  const { class_id, source } = given;
+  return ask(path, { method: 'PUT', json: { class_id, source } });
 }
 
 const known = new Map();

@@ -51,7 +51,7 @@ async function goOn(isMoved = false) {
   const { queue } = now;
   const { prediction, failure } = await busy(() => queue.take());
   if (queue !== now.queue) return; // another choice was made meanwhile
-  if (failure) return fail(failure, () => goOn(isMoved));
+  if (failure) return fail(failure, () => goOn(true)); // the button goes away
   show(prediction ?? null);
   if (!prediction) await end();
   if (isMoved) moveTo(prediction ? $('card') : $('ended'));
@@ -113,7 +113,7 @@ const counted = () => `In this visit: ${number(now.labelled, 0)} labelled, ${num
 async function give(classId) {
   const { current } = now;
   if (!current || isBusy()) return;
-  const { body, failure } = await busy(() => label(current, classId));
+  const { body, failure } = await busy(() => label(current, { class_id: classId, source: 'person' }));
   if (failure) return fail(failure, () => give(classId));
   now.labelled += 1;
   now.past.push({ prediction: body, before: current.label });
@@ -144,7 +144,7 @@ async function undo() {
   moveTo($('card'));
 }
 
-const takeBack = ({ prediction, before }) => label(prediction, before ? before.class_id : null);
+const takeBack = ({ prediction, before }) => label(prediction, before);
 
 /** Take the class in that place of the list. */
 function take(place) {

@@ -77,7 +77,7 @@ function option(id) {
   const isAlone = now.names.indexOf(name) === now.names.lastIndexOf(name);
   const item = make('li', '', isAlone ? name : `${name} (${id})`);
   item.id = `found-${id}`;
-  item.role = 'option';
+  item.setAttribute('role', 'option');
   item.dataset.id = id;
   return item;
 }
