@@ -53,6 +53,16 @@ UNUSED = (
     "pydantic/v1",
     "pydantic/mypy.py",
     "lmdb/cffi.py",
+    # PyArrow, where it is: other formats and file systems, calls to other machines, development.
+    "pyarrow/libarrow_flight*",
+    "pyarrow/libarrow_python_flight*",
+    "pyarrow/_flight*",
+    "pyarrow/_substrait.*.so",
+    "pyarrow/libarrow_s3*",
+    "pyarrow/_?*fs.*.so",
+    "pyarrow/_orc.*.so",
+    "pyarrow/include",
+    "pyarrow/src",
     # Swagger UI with a bar at its top, which the page does not have.
     "flask_openapi3_swagger/templates/swagger/js/swagger-ui-standalone-preset.js",
 )
