@@ -31,6 +31,11 @@ class PostgresqlServer:
         self._folder = folder
         self._names = (f"history_{number}" for number in count(1))
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server are children of."""
+        return int((self._folder / "data/postmaster.pid").read_text().split()[0])
+
     def url(self, database: str = "postgres") -> str:
         """The address of a database, with the password."""
         return f"postgresql://{_USER}:{_QUOTED}@127.0.0.1:{self.port}/{database}"
@@ -76,7 +81,7 @@ class PostgresqlServer:
         )
 
     def _signal(self, which: signal.Signals) -> None:
-        parent = int((self._folder / "data/postmaster.pid").read_text().split()[0])
+        parent = self.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         for pid in (parent, *map(int, children)):
             with suppress(ProcessLookupError):

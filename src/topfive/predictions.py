@@ -1,8 +1,10 @@
 """The values that travel from a classifier to its caller; all frozen, none knows HTTP."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from uuid import UUID
 
 
 class CacheUse(Enum):
@@ -99,15 +101,48 @@ class Heatmap:
     png: bytes = field(repr=False)
 
 
+class PictureHash:
+    """The SHA-256 of a picture's bytes, computed when it is first asked for."""
+
+    __slots__ = ("_data", "_digest")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._digest = b""
+
+    def digest(self) -> bytes:
+        """Give its 32 bytes; the picture is let go of then."""
+        if not self._digest:
+            self._digest = hashlib.sha256(self._data).digest()
+            self._data = b""
+        return self._digest
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """The request that a prediction answers: its id, its HTTP route as it is declared, and the
+    beginning of its API key's digest; empty without a key.
+    """
+
+    request_id: str
+    route: str
+    key_id: str = ""
+
+
 def do_nothing() -> None:
     """Follow up on nothing."""
+
+
+def record_nowhere(_answered: AnsweredRequest, _position: int) -> None:
+    """Record nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The most likely classes of one picture, best first; `is_degraded` if a stand-in answered.
 
-    `follow_up` is called once the answer is on its way.
+    `follow_up` is called once the answer is made. Where a history is kept it has an `id`, and
+    `record` takes it down as the answer to a picture of a request, counted from 0.
     """
 
     model: ModelRef
@@ -118,3 +153,7 @@ class Prediction:
     heatmap: Heatmap | None = None
     cache: CacheStatus = CacheStatus.NONE
     follow_up: Callable[[], None] = field(default=do_nothing, compare=False, repr=False)
+    id: UUID | None = field(default=None, compare=False)
+    record: Callable[[AnsweredRequest, int], None] = field(
+        default=record_nowhere, compare=False, repr=False
+    )

@@ -67,6 +67,9 @@ METRICS: dict[str, tuple[str, frozenset[str]]] = {
     "topfive_drift_psi": ("gauge", frozenset({"model", "version"})),
     "topfive_drift_ks": ("gauge", frozenset({"model", "version"})),
     "topfive_drift_alarm": ("gauge", frozenset({"model", "version"})),
+    "topfive_history_written_total": ("counter", frozenset()),
+    "topfive_history_dropped_total": ("counter", frozenset({"reason"})),
+    "topfive_history_queue": ("gauge", frozenset()),
     "topfive_degraded": ("gauge", frozenset()),
 }
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}

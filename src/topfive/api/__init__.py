@@ -27,6 +27,7 @@ from topfive.api.openapi import SECURITY_SCHEMES
 from topfive.api.page import page_routes
 from topfive.api.predict import predict_routes
 from topfive.api.quota import limit_rate
+from topfive.api.recording import record_predictions
 from topfive.api.request import (
     SECURITY_HEADERS,
     keep_request_record,
@@ -125,6 +126,7 @@ def _register(app: App, settings: Settings) -> None:
     limit_waiting(app)
     limit_history(app)
     tell_predictions_apart(app)
+    record_predictions(app)
     for routes in (
         predict_routes,
         batch_routes,

@@ -5,13 +5,14 @@ from flask_cors import CORS
 
 from topfive.api.auth import ROUTE_KEY_HEADER
 from topfive.api.caching import CACHE_STATUS_HEADER
-from topfive.api.schemas import DEGRADED_HEADER, MODEL_HEADER
+from topfive.api.schemas import DEGRADED_HEADER, MODEL_HEADER, PREDICTION_ID_HEADER
 
 _EXPOSED = (
     "X-Request-ID",
     "Server-Timing",
     DEGRADED_HEADER,
     MODEL_HEADER,
+    PREDICTION_ID_HEADER,
     CACHE_STATUS_HEADER,
     "Retry-After",
     "traceparent",

@@ -17,6 +17,8 @@ DOCS_PATH = "/docs/errors"
 DEGRADED_HEADER = "X-Topfive-Degraded"
 # On batches, whose lines do not name it.
 MODEL_HEADER = "X-Topfive-Model"
+# Of one picture whose prediction is kept: what the history knows it by.
+PREDICTION_ID_HEADER = "X-Prediction-ID"
 
 
 class Shape(BaseModel):
@@ -257,13 +259,21 @@ def _heatmap_members(heatmap: Heatmap) -> dict[str, Any]:
 
 
 def prediction_headers(*predictions: Prediction) -> dict[str, str]:
-    """Make the headers that say how long predictions took together, what a cache did for one, and
-    that a fallback answered.
+    """Make the headers that say how long predictions took together, what a cache did for one and
+    by which id it is kept, and that a fallback answered.
     """
     told = server_timing([one.timings for one in predictions])
     is_degraded = any(one.is_degraded for one in predictions)
     degraded = {DEGRADED_HEADER: "true"} if is_degraded else {}
-    return {"Server-Timing": told} | degraded | cache_headers(*predictions)
+    return (
+        {"Server-Timing": told} | degraded | _id_header(*predictions) | cache_headers(*predictions)
+    )
+
+
+def _id_header(*predictions: Prediction) -> dict[str, str]:
+    """Name the one prediction that is kept; of several the request's id is enough."""
+    kept = predictions[0].id if len(predictions) == 1 else None
+    return {PREDICTION_ID_HEADER: str(kept)} if kept else {}
 
 
 def server_timing(timings: Sequence[Timings]) -> str:

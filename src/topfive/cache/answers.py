@@ -56,7 +56,7 @@ class _Stored(BaseModel):
     heatmap: tuple[Count, Pixels, Pixels, bytes] | None
 
 
-def answer_key(picture: bytes, question: Question) -> bytes:
+def answer_key(picture_sha256: bytes, question: Question) -> bytes:
     """Make the key (32 bytes) of the answer to a question about a picture.
 
     Answers of another version of topfive have other keys: it may prepare pictures in another way.
@@ -64,7 +64,7 @@ def answer_key(picture: bytes, question: Question) -> bytes:
     asked = (
         _LAYOUT,
         __version__,
-        hashlib.sha256(picture).hexdigest(),
+        picture_sha256.hex(),
         question.bundle_digest,
         question.engine,
         question.precision,

@@ -10,7 +10,7 @@ from topfive.cache.answers import Answer, BrokenEntry, Question, answer_key, rea
 from topfive.cache.flights import Flight, Flights
 from topfive.cache.guarded import GuardedStore
 from topfive.errors import DeadlineExceeded
-from topfive.predictions import CacheStatus, CacheUse
+from topfive.predictions import CacheStatus, CacheUse, PictureHash
 
 # Nearly all work takes a fraction of it: a claim that is still there may well have no end.
 _MOST_CLAIMED_S = 5.0
@@ -38,7 +38,7 @@ class Caching(Protocol):
 
     def lookup(
         self,
-        picture: bytes,
+        picture: PictureHash,
         question: Question,
         use: CacheUse,
         until_s: float,
@@ -68,7 +68,7 @@ class NoCache:
 
     def lookup(
         self,
-        _picture: bytes,
+        _picture: PictureHash,
         _question: Question,
         _use: CacheUse,
         _until_s: float,
@@ -98,7 +98,7 @@ class Cache:
     @contextmanager
     def lookup(
         self,
-        picture: bytes,
+        picture: PictureHash,
         question: Question,
         use: CacheUse,
         until_s: float,
@@ -114,7 +114,7 @@ class Cache:
         if use is CacheUse.NONE:
             yield Lookup(None, CacheStatus.BYPASSED)
             return
-        key = answer_key(picture, question)
+        key = answer_key(picture.digest(), question)
         if use is CacheUse.REFRESH:
             yield Lookup(None, CacheStatus.BYPASSED, lambda answer: self._put(key, answer))
             return

@@ -12,6 +12,10 @@ class Recorder(Protocol):
     def is_on(self) -> bool:
         """Whether anything is taken down."""
 
+    @property
+    def waiting(self) -> int:
+        """How many predictions are taken down and not written yet."""
+
     def note(self, record: PredictionRecord) -> None:
         """Take a prediction down; it waits for nobody and never fails."""
 
@@ -23,6 +27,7 @@ class NoRecorder:
     """Stands in where no history is kept."""
 
     is_on = False
+    waiting = 0
 
     def note(self, record: PredictionRecord) -> None:
         """Forget it."""

@@ -24,11 +24,13 @@ from topfive.predictions import (
     STANDARD_OPTIONS,
     CacheStatus,
     ImageInfo,
+    PictureHash,
     Prediction,
     PredictionOptions,
     Timings,
 )
 from topfive.registry.registry import Registry
+from topfive.service.recording import NoRecording, Records
 from topfive.service.routing import Leased, Routing
 
 IsAbandoned = Callable[[], bool]
@@ -53,6 +55,7 @@ class _Found:
 class _Work:
     """What one picture is to be classified with: until when, how, for whom, by which turns."""
 
+    picture: PictureHash
     deadline: Deadline
     options: PredictionOptions
     is_abandoned: IsAbandoned
@@ -76,6 +79,7 @@ class Predictor:
     ) -> None:
         self.routing = routing
         self.cache: Caching = NoCache()
+        self.recording: Records = NoRecording()
         self._registry = registry
         self._limiter = limiter
         self._memory = memory
@@ -95,10 +99,14 @@ class Predictor:
         """
         started_s = monotonic() - deadline.waited_s
         queue_slot, permit = self._limiter.queue_slot, self._limiter.permit
-        work = _Work(deadline, options, is_abandoned, started_s, queue_slot, permit, joins=True)
+        picture, asked = PictureHash(data), self.recording.widen(options)
+        work = _Work(
+            picture, deadline, asked, is_abandoned, started_s, queue_slot, permit, joins=True
+        )
         upload = sniff(data, self._limits)
         with self.lease(options) as leased:
-            return self._answer(leased, upload, work)
+            found = self._answer(leased, upload, work)
+            return self.recording.prepare(found, leased, options.top_k, picture)
 
     def lease(self, options: PredictionOptions) -> AbstractContextManager[Leased]:
         """Hand out what `options` choose until the block ends; raises what `Routing.lease` does."""
@@ -118,8 +126,12 @@ class Predictor:
         """
         # A single picture that joined would wait for a turn of batches, too.
         permit, joins = self._limiter.batch_permit, False
-        work = _Work(deadline, options, is_abandoned, monotonic(), nullcontext, permit, joins)
-        return self._answer(leased, sniff(data, self._limits), work)
+        picture, asked = PictureHash(data), self.recording.widen(options)
+        work = _Work(
+            picture, deadline, asked, is_abandoned, monotonic(), nullcontext, permit, joins
+        )
+        found = self._answer(leased, sniff(data, self._limits), work)
+        return self.recording.prepare(found, leased, options.top_k, picture)
 
     def is_stand_in(self, leased: Leased) -> bool:
         """Tell whether what is leased stands in for another model."""
@@ -140,13 +152,15 @@ class Predictor:
         """
         if options.only_cached:
             raise self._limiter.overloaded()
+        top_k = self.recording.widen(options).top_k
         with self.lease(options) as leased, self._limiter.queue_slot():
             _check_side(pixels, leased.classifier)
             predictions = []
             for number in range(len(pixels)):
                 one = pixels[number : number + 1]
-                found = self._classify_pixels(leased, one, deadline, options.top_k, is_abandoned)
-                predictions.append(self._prediction(leased, found))
+                scored = self._classify_pixels(leased, one, deadline, top_k, is_abandoned)
+                found = self._prediction(leased, scored)
+                predictions.append(self.recording.prepare(found, leased, options.top_k))
                 deadline = Deadline(deadline.at_s)
             return tuple(predictions)
 
@@ -158,7 +172,7 @@ class Predictor:
         with (
             _noticing_departure(work.is_abandoned),
             self.cache.lookup(
-                upload.data,
+                work.picture,
                 _question(leased.classifier, options),
                 options.cache_use,
                 work.deadline.at_s,

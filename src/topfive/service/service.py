@@ -12,6 +12,7 @@ from topfive.concurrency.limiter import ConcurrencyLimiter, Deadline
 from topfive.concurrency.memory import MemoryBudget
 from topfive.errors import Overloaded, ShuttingDown
 from topfive.history.contract import History, NoHistory
+from topfive.history.recorder import NoRecorder, Recorder
 from topfive.machine.probe import resident_bytes
 from topfive.machine.sizing import Sizing
 from topfive.models import ModelOrders
@@ -31,6 +32,7 @@ from topfive.service.live.figures import FigureStore, NoFigures
 from topfive.service.live.measures import LiveMeasures, NoLiveMeasures
 from topfive.service.no_orders import NoModelOrders
 from topfive.service.predictor import IsAbandoned, Predictor, is_never_abandoned
+from topfive.service.recording import Recording
 from topfive.service.routing import Routing
 from topfive.telemetry.access import AccessLog
 from topfive.telemetry.metrics import Gauges, Metrics, NoMetrics, ToldModels
@@ -78,6 +80,7 @@ class Service:
         self.history: History = NoHistory()
         self.live: LiveMeasures = NoLiveMeasures()
         self._live_figures: FigureStore = NoFigures()
+        self.recorder: Recorder = NoRecorder()
         self._started_s = monotonic()
         self._count_waiting: Callable[[], int] = lambda: 0
         self._is_draining = False
@@ -93,8 +96,8 @@ class Service:
     ) -> Prediction:
         """Classify one uploaded picture; raises a Failure where that cannot be done.
 
-        `follow_up` of the prediction is to be called once the answer is made. See
-        `Predictor.predict`.
+        `follow_up` of the prediction is to be called once the answer is made, and `record` where
+        there is a history. See `Predictor.predict`.
         """
         self._require_open()
         return self._predictor.predict(data, deadline, options, is_abandoned)
@@ -161,6 +164,7 @@ class Service:
             memory_bytes=resident_bytes(),
             is_degraded=state.serving is not None and not state.is_desired,
             cache_bytes=self._predictor.cache.used_bytes(),
+            history_queue=self.recorder.waiting,
         )
         self._metrics.set_gauges(gauges)
 
@@ -183,6 +187,11 @@ class Service:
     def has_cache(self) -> bool:
         """Whether some pictures are answered without being classified."""
         return self._predictor.cache.is_on
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Have every prediction from now on taken down by `recorder`, until the service closes."""
+        self.recorder = recorder
+        self._predictor.recording = Recording(recorder)
 
     def recover_with(self, recovery: Recovering) -> None:
         """Let `recovery` go on until the service closes."""
@@ -225,13 +234,15 @@ class Service:
         self._is_draining = True
 
     def close(self) -> None:
-        """Stop recovery and give the model's memory back."""
+        """Stop recovery, write what is to be kept, and give the model's memory back."""
         self.drain()
         self._batches_end_s = -inf
         self._is_closed = True
         for recovery in self._recoveries:
             recovery.stop()
         self._batches.close()
+        # Before memory is given back, which also ends with the process.
+        self.recorder.close()
         self._predictor.routing.close()
         self._predictor.cache.close()
         self._registry.close()

@@ -156,6 +156,34 @@ class AccessLog:
         """Count entries of the cache that made room for others."""
         self._metrics.count_cache_event("evictions", count)
 
+    def record_history_down(self, reason: str) -> None:
+        """Log that the history cannot be written, so that predictions wait."""
+        self._logger.warning("history_down", reason=reason)
+
+    def record_history_back(self) -> None:
+        """Log that the history is written again."""
+        self._logger.info("history_back")
+
+    def record_history_full(self, waiting: int) -> None:
+        """Log that as many predictions wait for the history as may."""
+        self._logger.warning("history_queue_full", waiting=waiting)
+
+    def record_history_dropped(self, reason: str, count: int) -> None:
+        """Log how many predictions are missing in the history, and why."""
+        self._logger.warning("history_dropped", reason=reason, count=count)
+
+    def record_history_fault(self, error: Exception) -> None:
+        """Log an error that nobody foresaw while the history was written."""
+        self._logger.error("unforeseen_error", kind=type(error).__name__, exc_info=error)
+
+    def count_history_written(self, count: int) -> None:
+        """Count predictions that were written to the history."""
+        self._metrics.count_history_written(count)
+
+    def count_history_dropped(self, reason: str, count: int) -> None:
+        """Count predictions that are missing in the history."""
+        self._metrics.count_history_dropped(reason, count)
+
 
 def _fields(entry: AccessRecord) -> dict[str, object]:
     fields: dict[str, object] = {

@@ -50,6 +50,11 @@ SENTENCES = {
     "classified.",
     "cache_back": "The cache's store is back.",
     "cache_entry_dropped": "An entry of the cache was no answer, and is dropped.",
+    "history_down": "The history cannot be written; predictions wait until it can: {reason}",
+    "history_back": "The history is written again.",
+    "history_queue_full": "{waiting} predictions wait for the history; those that come beyond are "
+    "not kept.",
+    "history_dropped": "{count} predictions are missing in the history: {reason}",
     "worker_stuck": "A prediction has been at work for {oldest_run_s} s: this worker is replaced.",
     "unforeseen_error": "A fault of topfive: {kind}.",
 }

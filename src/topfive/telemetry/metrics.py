@@ -13,6 +13,9 @@ CACHE_EVENTS = {
     "evictions": "Entries of the cache that were evicted for others.",
 }
 
+# Why predictions are missing in the history.
+HISTORY_LOSSES = ("queue_full", "stopping", "refused")
+
 Labels = dict[str, str]
 
 
@@ -26,6 +29,7 @@ class Gauges:
     memory_bytes: int
     is_degraded: bool
     cache_bytes: int = 0
+    history_queue: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,12 @@ class Metrics(Protocol):
     def count_cache_event(self, event: str, count: int = 1) -> None:
         """Count what happened to the cache, by one of CACHE_EVENTS."""
 
+    def count_history_written(self, count: int) -> None:
+        """Count predictions that were written to the history."""
+
+    def count_history_dropped(self, reason: str, count: int) -> None:
+        """Count predictions that are missing in the history."""
+
     def set_gauges(self, gauges: Gauges) -> None:
         """Say how this worker stands now."""
 
@@ -125,6 +135,12 @@ class NoMetrics:
         """Do nothing."""
 
     def count_cache_event(self, event: str, count: int = 1) -> None:
+        """Do nothing."""
+
+    def count_history_written(self, count: int) -> None:
+        """Do nothing."""
+
+    def count_history_dropped(self, reason: str, count: int) -> None:
         """Do nothing."""
 
     def set_gauges(self, gauges: Gauges) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from topfive.predictions import CacheStatus, ModelRef, Prediction, Timings
 from topfive.telemetry.live_families import live_families
 from topfive.telemetry.metric_files import reading
-from topfive.telemetry.metrics import CACHE_EVENTS, Gauges, ToldModels
+from topfive.telemetry.metrics import CACHE_EVENTS, HISTORY_LOSSES, Gauges, ToldModels
 
 # OpenTelemetry's boundaries for http.server.request.duration.
 REQUEST_BUCKETS_S = (
@@ -48,6 +48,7 @@ class PrometheusMetrics:
         self._open_predictions()
         self._open_routing()
         self._open_cache()
+        self._open_history()
         self._open_gauges()
 
     def _open_requests(self) -> None:
@@ -111,6 +112,21 @@ class PrometheusMetrics:
         # All workers tell of the same memory.
         self._cache_bytes = self._gauge(
             "topfive_cache_bytes", "Memory of this machine that answers take.", "livemax"
+        )
+
+    def _open_history(self) -> None:
+        """Open what is counted of the history of predictions."""
+        self._history_written = self._counter(
+            "topfive_history_written", "Predictions written to the history."
+        )
+        self._history_dropped = self._counter(
+            "topfive_history_dropped", "Predictions missing in the history.", "reason"
+        )
+        for reason in HISTORY_LOSSES:
+            # From 0 on, so that the first loss is an increase.
+            self._history_dropped.labels(reason)
+        self._history_queue = self._gauge(
+            "topfive_history_queue", "Predictions that wait to be written.", "livesum"
         )
 
     def _open_gauges(self) -> None:
@@ -181,6 +197,14 @@ class PrometheusMetrics:
         """Count what happened to the cache, by one of CACHE_EVENTS."""
         self._cache_events[event].inc(count)
 
+    def count_history_written(self, count: int) -> None:
+        """Count predictions that were written to the history."""
+        self._history_written.inc(count)
+
+    def count_history_dropped(self, reason: str, count: int) -> None:
+        """Count predictions that are missing in the history."""
+        self._history_dropped.labels(reason).inc(count)
+
     def set_gauges(self, gauges: Gauges) -> None:
         """Say how this worker stands now."""
         self._in_flight.set(gauges.in_flight)
@@ -189,6 +213,7 @@ class PrometheusMetrics:
         self._degraded.set(gauges.is_degraded)
         self._memory.labels(str(os.getpid())).set(gauges.memory_bytes)
         self._cache_bytes.set(gauges.cache_bytes)
+        self._history_queue.set(gauges.history_queue)
 
     def render(self, accept: str, models: ToldModels) -> tuple[bytes, str]:
         """Write all workers' metrics and this worker's `models`; returns text and content type."""

@@ -19,7 +19,7 @@ from topfive.telemetry.prometheus import open_metrics
 from topfive.telemetry.traces import NoTraces, Traces, open_traces
 from topfive.wiring.cache import cache_mistakes, open_cache
 from topfive.wiring.following import follow, open_follower, open_state
-from topfive.wiring.live import measure_live
+from topfive.wiring.history import keep_history
 from topfive.wiring.models import (
     desired_model,
     further_models,
@@ -76,7 +76,7 @@ def build_service(
     if has_telemetry:
         service.answer_from(open_cache(settings, access_log))
         _start_together(service, registry, routing, settings, refusal)
-        measure_live(service, registry, settings)
+        keep_history(service, registry, settings)
         return service
     for recovery in start_models(registry, settings, routing.routes, refusal):
         service.recover_with(recovery)

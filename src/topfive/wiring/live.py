@@ -1,4 +1,6 @@
-"""How a worker measures live accuracy and drift, where settings name a history."""
+"""How a worker measures live accuracy and drift, where there is a history."""
+
+from typing import TYPE_CHECKING
 
 from topfive.errors import HistoryUnavailable
 from topfive.registry.registry import Registry
@@ -10,18 +12,17 @@ from topfive.settings import Settings
 from topfive.telemetry.logs import get_logger
 from topfive.telemetry.metrics import LiveFigures
 
+if TYPE_CHECKING:
+    from topfive.history.database import Database
 
-def measure_live(service: Service, registry: Registry, settings: Settings) -> None:
+
+def measure_live(
+    service: Service, registry: Registry, database: "Database", settings: Settings
+) -> None:
     """Measure how well versions do, again and again, until the service closes."""
-    if not settings.history_url:
-        return
-    # SQLAlchemy takes a fifth of a second to import, and is there only where it is wanted.
-    from topfive.history.database import open_database  # noqa: PLC0415
-    from topfive.history.kept import KeptHistory  # noqa: PLC0415
+    # With SQLAlchemy, which is there only where it is wanted.
     from topfive.history.observing import KeptObservations  # noqa: PLC0415
 
-    database = open_database(settings.history_url)
-    service.tell_from(KeptHistory(database))
     observations = KeptObservations(database)
     measures = MeasuredHistory(observations, registry.bundles)
     folder = settings.workers_dir

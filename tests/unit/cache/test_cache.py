@@ -18,10 +18,10 @@ from topfive.cache.guarded import CacheEvents, GuardedStore
 from topfive.cache.limits import LEAST_BYTES
 from topfive.cache.shared_memory import SharedMemoryStore
 from topfive.errors import ClientDisconnected, DeadlineExceeded, InvalidImage, Overloaded
-from topfive.predictions import CacheStatus, CacheUse
+from topfive.predictions import CacheStatus, CacheUse, PictureHash
 
-PICTURE = b"picture"
-KEY = answer_key(PICTURE, QUESTION)
+PICTURE = PictureHash(b"picture")
+KEY = answer_key(PICTURE.digest(), QUESTION)
 
 
 class Asking:

@@ -111,3 +111,21 @@ def test_shed_uploads_share_one_line():
     line = json.loads(stream.getvalue())
     assert (line["event"], line["severity"]) == ("load_shed", "WARNING")
     assert (line["count"], line["code"]) == (37, "overloaded")
+
+
+def test_a_fault_of_the_history_is_logged_with_its_traceback():
+    """It happens in the background, where no request tells of it."""
+    configure_logs(LogOptions("info", "json"))
+    stream = io.StringIO()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(stream))
+    try:
+        raise ValueError("a fault")
+    except ValueError as error:
+        AccessLog().record_history_fault(error)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["kind"], line["severity"]) == (
+        "unforeseen_error",
+        "ValueError",
+        "ERROR",
+    )
+    assert "Traceback" in line["exception"]

@@ -7,6 +7,7 @@ from flask import Response, stream_with_context
 
 from topfive.api.batch.reading import Arrival
 from topfive.api.batch.schemas import result_out
+from topfive.api.recording import answered_request
 from topfive.api.request import RequestRecord
 from topfive.api.schemas import DEGRADED_HEADER, MODEL_HEADER, server_timing
 from topfive.errors import ClientDisconnected, Failure, InternalError
@@ -54,6 +55,7 @@ class BatchAnswer:
         self._access_log = access_log
         self._timings: list[Timings] = []
         self._counts = BatchCounts(batch.model)
+        self._answered = answered_request()
         record.batch = self._counts
 
     def whole(self) -> Response:
@@ -78,6 +80,9 @@ class BatchAnswer:
     def _write(self) -> Iterator[bytes]:
         for index, result in enumerate(self._results):
             self._count(result)
+            if isinstance(result, Prediction):
+                # Before its line is sent: what was answered is kept.
+                result.record(self._answered, index)
             yield _written(index, result)
             if isinstance(result, Prediction):
                 result.follow_up()
