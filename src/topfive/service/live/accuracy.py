@@ -102,7 +102,7 @@ class LiveAccuracy:
         if not self.is_enough:
             are = "prediction is" if self.labels == 1 else "predictions are"
             return f"{self.labels} labelled {are} too few to tell: {LEAST_LABELS} are needed."
-        return _note_sampling(self.measured.sampling)
+        return _note_sampling(self.measured.sampling) or _note_calibration(self.measured)
 
 
 def measure_accuracy(labelled: Labelled, predicted: Predicted) -> LiveAccuracy:
@@ -166,4 +166,14 @@ def _note_sampling(sampling: LabelSampling) -> str | None:
         f"The labelled predictions are {how} sure than all are, with a mean confidence of "
         f"{sampling.labelled:.2f} against {sampling.predicted:.2f}: their accuracy is not that of "
         "all."
+    )
+
+
+def _note_calibration(measured: MeasuredAccuracy) -> str | None:
+    calibration, right = measured.calibration, measured.top1.value
+    if not calibration.is_off:
+        return None
+    return (
+        f"Confidences are off by {calibration.error:.2f} on average, beyond chance: their mean is "
+        f"{calibration.mean_confidence:.2f}, and {right:.2f} of the labelled predictions are right."
     )

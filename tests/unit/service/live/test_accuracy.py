@@ -81,6 +81,10 @@ def test_confidences_that_promise_too_much_are_off():
     few = measure_accuracy(labels([1, 2] * 5, 0.95), predictions(0.95)).measured
     assert many.calibration.error == pytest.approx(0.45)
     assert (many.calibration.is_off, few.calibration.is_off) == (True, False)
+    assert measure_accuracy(labels([1, 2] * 50, 0.95), predictions(0.95)).note == (
+        "Confidences are off by 0.45 on average, beyond chance: their mean is 0.95, and 0.50 of "
+        "the labelled predictions are right."
+    )
 
 
 def test_days_are_those_of_the_predictions_in_utc():
