@@ -203,3 +203,24 @@ def test_a_second_export_is_refused(client: FlaskClient, history: FakeHistory) -
     under_way.close()
     assert client.head("/predictions/export", buffered=True).status_code == 200
     assert client.get("/predictions/export", buffered=True).status_code == 200
+
+
+@pytest.mark.parametrize(("has_spare_capacity", "rests"), [(True, 0), (False, 4)])
+def test_an_export_rests_beside_predictions(
+    app: App,
+    client: FlaskClient,
+    history: FakeHistory,
+    monkeypatch: pytest.MonkeyPatch,
+    has_spare_capacity: bool,
+    rests: int,
+) -> None:
+    """While the worker has others to serve; where nothing else is at work it goes on at once."""
+    made = [make_prediction(number) for number in range(350)]
+    history.kept = {one.record.id: one for one in made}
+    monkeypatch.setattr(app.service, "has_spare_capacity", lambda: has_spare_capacity)
+    rested_s: list[float] = []
+    monkeypatch.setattr("topfive.api.history.export.sleep", rested_s.append)
+    answer = client.get("/predictions/export", buffered=True)
+    assert len(read_rows(answer.data)) == 350
+    assert len(rested_s) == rests
+    assert all(one > 0 for one in rested_s)
