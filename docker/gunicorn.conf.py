@@ -13,7 +13,7 @@ from topfive.server import gunicorn_options
 from topfive.server.shared_files import shared_files
 from topfive.settings import read_settings
 from topfive.telemetry.logs import configure_logs, log_what_python_reports
-from topfive.wiring import choose_sizing, refuse_mistakes
+from topfive.wiring import choose_sizing, prepare_history, refuse_mistakes
 
 files = ExitStack()
 
@@ -43,9 +43,10 @@ raw_env = [
 
 
 def on_starting(_arbiter: object) -> None:
-    """End at once where waiting cannot heal what is wrong with the model."""
+    """End at once where waiting cannot heal what is wrong with the model or the history."""
     try:
         refuse_mistakes(settings)
+        prepare_history(settings)
     except Mistake as mistake:
         files.close()
         stop(mistake)

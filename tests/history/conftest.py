@@ -31,8 +31,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def empty_database(empty_url: str) -> Iterator[Database]:
-    """A database without a table."""
+    """A database without a table; of SQLite, an empty file."""
     database = open_database(empty_url)
+    database.make_file()
     yield database
     database.close()
 

@@ -15,6 +15,7 @@ from topfive.history.database import Database, open_database
 from topfive.history.kept import KeptHistory
 from topfive.history.records import KeptPrediction, LabelSource
 from topfive.history.schema import METADATA
+from topfive.history.schema_state import revisions
 from topfive.history.writing import write_records
 
 RECORDS = [make_record(number) for number in range(5)]
@@ -75,7 +76,7 @@ def test_up_a_step_keeps_the_predictions(empty_database: Database) -> None:
 
 def test_down_to_nothing_leaves_nothing(database: Database) -> None:
     """All tables are gone, and it can begin anew."""
-    assert migration.downgrade(database, None).revision is None
+    assert migration.downgrade(database, migration.BASE).revision is None
     with database.reading() as connection:
         assert not set(sql.inspect(connection).get_table_names()) & set(METADATA.tables)
     assert migration.upgrade(database).is_current
@@ -83,7 +84,7 @@ def test_down_to_nothing_leaves_nothing(database: Database) -> None:
 
 def test_it_is_told_where_a_schema_is(empty_database: Database) -> None:
     """Before, between and after the steps: what is there, who made it, and what is to come."""
-    first, second = migration.revisions()
+    first, second = revisions()
     assert migration.current(empty_database).pending == (first, second)
     between = migration.upgrade(empty_database, first)
     assert (between.revision, between.pending, between.is_current) == (first, (second,), False)
@@ -116,7 +117,7 @@ def test_a_newer_schema_says_who_made_it(database: Database) -> None:
     for ask in (
         migration.check_schema,
         migration.upgrade,
-        lambda one: migration.downgrade(one, None),
+        lambda one: migration.downgrade(one, migration.BASE),
     ):
         with pytest.raises(HistoryRefused, match=r"schema 0099, made by topfive 7\.1\.0"):
             ask(database)

@@ -6,6 +6,7 @@ import click
 
 from topfive import __version__
 from topfive.cli.classify import classify
+from topfive.cli.db import db
 from topfive.cli.doctor import doctor
 from topfive.cli.evaluate import evaluate
 from topfive.cli.importing import import_command
@@ -49,6 +50,7 @@ for command in (
     quantize,
     evaluate,
     classify,
+    db,
     doctor,
 ):
     commands.add_command(command)

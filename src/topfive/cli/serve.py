@@ -18,9 +18,11 @@ from topfive.wiring import (
     choose_sizing,
     desired_model,
     further_models,
+    history_mistakes,
     key_mistakes,
     list_problems,
     model_mistakes,
+    prepare_history,
     routed_models,
     tell_fetching,
 )
@@ -61,6 +63,7 @@ def serve(host: str | None, port: int | None) -> None:
     from topfive.server import serve as serve_until_stopped  # noqa: PLC0415
 
     configure_logs(settings.log_options)
+    prepare_history(settings)
     _tell_of_impostors(settings)
     refusal = _pull_missing(settings)
     load = partial(create_app, refusal=refusal)
@@ -77,6 +80,8 @@ def _refuse_mistakes(found: ReadSettings, settings: Settings) -> None:
     if "api_keys_file" not in found.wrong_fields:
         problems += key_mistakes(settings)
     problems += cache_mistakes(settings)
+    if "history_url" not in found.wrong_fields:
+        problems += history_mistakes(settings)
     if not found.wrong_fields & _MODEL_FIELDS:
         problems += model_mistakes(settings)
     if problems:

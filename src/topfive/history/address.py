@@ -1,8 +1,18 @@
 """How a history's database is named; apart, so that settings can be read without SQLAlchemy."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-_KINDS = ("sqlite", "postgresql")
+_SQLITE = "sqlite:///"
+_POSTGRESQL = "postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class NeededPackages:
+    """What must be installed for a database, and the file of requirements that has it."""
+
+    names: tuple[str, ...]
+    requirements: str
 
 
 def check_history_url(url: str) -> None:
@@ -10,24 +20,43 @@ def check_history_url(url: str) -> None:
 
     The error never holds the address, which may have a password.
     """
-    if _kind_of(url) not in _KINDS:
+    if url.startswith("sqlite:"):
+        _check_file(url)
+    elif not url.startswith(f"{_POSTGRESQL}://"):
         raise ValueError(
             "it must begin with sqlite:/// and a file, or with postgresql:// and a host"
         )
-    if url.startswith("sqlite") and not _is_file(url):
+    else:
+        _check_server(url)
+
+
+def needed_packages(url: str) -> NeededPackages:
+    """Tell what must be installed for the database of an address."""
+    names = ("sqlalchemy", "alembic")
+    if url.startswith(_POSTGRESQL):
+        return NeededPackages((*names, "psycopg"), "requirements-postgresql.txt")
+    return NeededPackages(names, "requirements-history.txt")
+
+
+def _check_file(url: str) -> None:
+    path = url.removeprefix(_SQLITE)
+    if path == url or path in ("", ":memory:") or path.endswith("/"):
         raise ValueError(
             "sqlite needs a file: sqlite:////DIRECTORY/history.db, or sqlite:///history.db for one "
             "in the working directory"
         )
+    if "?" in path or path.startswith("file:"):
+        raise ValueError("sqlite takes the path of a file, and no options")
 
 
-def _kind_of(url: str) -> str:
+def _check_server(url: str) -> None:
     try:
-        return urlsplit(url).scheme
+        parts = urlsplit(url)
+        _ = parts.port
     except ValueError:
-        return ""
-
-
-def _is_file(url: str) -> bool:
-    path = url.removeprefix("sqlite:///")
-    return path != url and bool(path) and path != ":memory:" and not path.endswith("/")
+        raise ValueError(
+            "it must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In the user and the "
+            "password @ is written as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
+        ) from None
+    if parts.fragment:
+        raise ValueError("# in the password is written as %23")

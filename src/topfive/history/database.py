@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from time import monotonic
 
 from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from topfive.errors import HistoryRefused
 from topfive.history import postgresql, sqlite
 from topfive.history.address import check_history_url
 from topfive.history.failures import explain
@@ -38,6 +40,27 @@ class Database:
         """Whether it is a file of SQLite."""
         return self._kind is sqlite
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a file that is not there."""
+        return self.is_sqlite and not self._path.exists()
+
+    def make_file(self) -> None:
+        """Make the file of SQLite where it is not there, for its owner alone.
+
+        It says who asked for what, and when. Raises HistoryRefused where that cannot be done.
+        """
+        if not self.is_sqlite:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            raise HistoryRefused(
+                f"The history's file {self._path} cannot be made: {error.strerror}. Its directory "
+                "must belong to the service's user."
+            ) from error
+
     @contextmanager
     def reading(self, patience_s: float = PATIENCE_S) -> Iterator[Connection]:
         """Read, seeing one state of the database; raises HistoryUnreachable."""
@@ -53,6 +76,10 @@ class Database:
     def close(self) -> None:
         """Close what is open; what is in use is closed when it is given back."""
         self.engine.dispose()
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.engine.url.database or "")
 
     @contextmanager
     def _transaction(self, patience_s: float, *, is_writing: bool) -> Iterator[Connection]:
@@ -89,11 +116,16 @@ class Database:
 def open_database(url: str) -> Database:
     """Open the database of an address; nothing is connected yet.
 
-    Raises ValueError for an address that `check_history_url` refuses.
+    Raises ValueError for an address that `check_history_url` refuses, and HistoryRefused where the
+    database's driver cannot be used.
     """
     check_history_url(url)
-    parsed = make_url(url)
-    kind = _KINDS[parsed.get_backend_name()]
-    return Database(
-        kind.make_engine(parsed, connections=_CONNECTIONS, wait_s=_WAIT_FOR_CONNECTION_S)
-    )
+    try:
+        parsed = make_url(url)
+        kind = _KINDS[parsed.get_backend_name()]
+        engine = kind.make_engine(parsed, connections=_CONNECTIONS, wait_s=_WAIT_FOR_CONNECTION_S)
+    except ArgumentError:
+        raise HistoryRefused("TOPFIVE_HISTORY_URL is no address of a database.") from None
+    except ImportError as error:
+        raise HistoryRefused(f"The history's database has no driver here: {error}.") from error
+    return Database(engine)

@@ -27,7 +27,7 @@ _SQLITE = (
     ("SQLITE_FULL", True, "cannot grow: its disk is full"),
     ("SQLITE_INTERRUPT", True, "took too long"),
     ("SQLITE_READONLY", False, "cannot be written to: its file or directory is read-only"),
-    ("SQLITE_CANTOPEN", False, "cannot be opened: the service's user needs its directory"),
+    ("SQLITE_CANTOPEN", False, "is not there, or its directory is closed to the service's user"),
     ("SQLITE_NOTADB", False, "is not a SQLite database"),
     ("SQLITE_CORRUPT", False, "is damaged. Restore a backup, or move it away to begin anew"),
     ("SQLITE_IOERR", True, "cannot be read or written: its disk fails"),

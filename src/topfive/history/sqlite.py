@@ -3,9 +3,12 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 
 # In a write-ahead log readers and the writer do not wait for each other. NORMAL: what is committed
 # outlives the end of a process at any moment; a power failure may cost the last commits, and never
@@ -22,9 +25,33 @@ def make_engine(url: URL, *, connections: int, wait_s: float) -> Engine:
     engine = create_engine(
         url, pool_size=connections, max_overflow=0, pool_timeout=wait_s, hide_parameters=True
     )
+    event.listen(engine, "do_connect", _open_existing)
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "checkout", _require_same_file)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _open_existing(_: object, record: Any, given: list[str], options: dict[str, object]) -> None:
+    """Make no file: one that lacks tables would be in the way of those that belong there."""
+    record.info["file"] = _identity(given[0])
+    given[0] = f"{Path(given[0]).absolute().as_uri()}?mode=rw"
+    options["uri"] = True
+
+
+def _require_same_file(connection: sqlite3.Connection, record: Any, _: object) -> None:
+    """Connect anew where a file was deleted or replaced: what is written to it would be lost."""
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    if _identity(path) != record.info["file"]:
+        raise DisconnectionError
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:

@@ -8,6 +8,8 @@ from topfive.errors import (
     BundleMissing,
     BundleRefused,
     EngineRefused,
+    HistoryRefused,
+    HistoryUnreachable,
     LabelsRefused,
     OperatorError,
     SettingsError,
@@ -25,6 +27,8 @@ _REPORTED = {
         BundleMissing,
         BundleRefused,
         EngineRefused,
+        HistoryRefused,
+        HistoryUnreachable,
         LabelsRefused,
         SettingsError,
         StoreDenied,
@@ -33,6 +37,9 @@ _REPORTED = {
         WeightsUnreachable,
     )
 }
+
+# Of their commands two words are the name.
+_GROUPS = ("models", "db")
 
 
 def run_reporting(
@@ -45,7 +52,7 @@ def run_reporting(
     done = run_child([sys.executable, "-m", "topfive", *arguments], shows_progress=shows_progress)
     if done.returncode != 0:
         words = [one for one in arguments if not one.startswith("-")]
-        name = " ".join(words[:2] if words[0] == "models" else words[:1])
+        name = " ".join(words[:2] if words[0] in _GROUPS else words[:1])
         raise _reported_error(done, name, unforeseen)
     return done.stdout
 

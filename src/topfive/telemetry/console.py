@@ -11,6 +11,8 @@ SENTENCES = {
     "starting": "Starting with the model {model}. Workers: {workers}, slots in each: {slots}, "
     "queue of each: {queue} ({reason}).",
     "listening": "Listening on {url}",
+    "history_not_checked": "The history's database could not be looked at before the start: "
+    "{reason}",
     "model_pulling": "Making the bundle of {model}; weights that are not here are downloaded.",
     "model_not_pulled": "The model's bundle could not be brought here: {reason}",
     "model_fetching": "Fetching the bundle of {model} from {store}.",

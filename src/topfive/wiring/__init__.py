@@ -20,6 +20,7 @@ from topfive.telemetry.traces import NoTraces, Traces, open_traces
 from topfive.wiring.cache import cache_mistakes, open_cache
 from topfive.wiring.following import follow, open_follower, open_state
 from topfive.wiring.history import keep_history
+from topfive.wiring.history_check import history_mistakes, prepare_history
 from topfive.wiring.models import (
     desired_model,
     further_models,
@@ -37,9 +38,11 @@ __all__ = [
     "choose_sizing",
     "desired_model",
     "further_models",
+    "history_mistakes",
     "key_mistakes",
     "list_problems",
     "model_mistakes",
+    "prepare_history",
     "refuse_mistakes",
     "routed_models",
     "tell_fetching",

@@ -8,7 +8,7 @@ from topfive.cli import commands
 _MAKING = ("pull", "import", "train", "evaluate", "retrain", "promote")
 
 
-@pytest.mark.parametrize("command", [*_MAKING, "serve", "models", "classify", "doctor"])
+@pytest.mark.parametrize("command", [*_MAKING, "serve", "models", "classify", "doctor", "db"])
 def test_examples_stand_on_lines_of_their_own(command):
     """The examples in --help can be copied line by line."""
     lines = CliRunner().invoke(commands, [command, "--help"]).output.splitlines()

@@ -7,7 +7,8 @@ import click
 
 from topfive.bundles.manifest import Manifest
 from topfive.bundles.versions import bundle_digest
-from topfive.cli.models.stores import chosen_store, reporting
+from topfive.cli.models.stores import chosen_store
+from topfive.cli.reporting import reporting
 from topfive.errors import BundleMissing
 from topfive.settings import read_settings
 from topfive.stores.list_file import StoreListFile

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from topfive.bundles.versions import ModelReference, parse_reference
-from topfive.cli.models.stores import chosen_store, reporting, watched
+from topfive.cli.models.stores import chosen_store, watched
 from topfive.cli.parameters import models_dir_option
+from topfive.cli.reporting import reporting
 from topfive.settings import read_settings
 from topfive.stores.choice import choose_stored
 from topfive.stores.download import fetch_bundle

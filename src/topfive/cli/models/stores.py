@@ -1,7 +1,5 @@
 """What the commands about a store share: which one is meant, and how a transfer is shown."""
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +15,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from topfive.errors import Mistake, OperatorError, SettingsError
+from topfive.errors import SettingsError
 from topfive.settings import Settings
 from topfive.stores.address import StoreAddress, parse_store
 from topfive.stores.contract import NoProgress, Progress
@@ -33,20 +31,6 @@ def chosen_store(given: str | None, settings: Settings) -> StoreAddress:
     except ValueError as error:
         # The address itself may hold a login.
         raise click.UsageError(f"This is no store's address: {error}.") from error
-
-
-@contextmanager
-def reporting(*, is_wanted: bool) -> Iterator[None]:
-    """Tell of an error in JSON on standard output, for `serve`, where that is wanted."""
-    try:
-        yield
-    except OperatorError as error:
-        if not is_wanted:
-            raise
-        # A kind that the stores alone know is told as what all know.
-        kinds = (one for one in type(error).__mro__ if one.__module__ == OperatorError.__module__)
-        click.echo(json.dumps({"kind": next(kinds).__name__, "message": str(error)}))
-        sys.exit(2 if isinstance(error, Mistake) else 1)
 
 
 @contextmanager

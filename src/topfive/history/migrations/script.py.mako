@@ -8,6 +8,9 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# What a step down deletes, in words; empty: nothing.
+LOST_BY_DOWNGRADE = ""
+
 
 def upgrade() -> None:
     """TODO: what is there afterwards."""
@@ -15,5 +18,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """TODO: what is lost."""
+    """TODO: what is deleted."""
     ${downgrades if downgrades else "pass"}

@@ -8,6 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+LOST_BY_DOWNGRADE = "all predictions"
+
 
 def upgrade() -> None:
     """Make the tables."""

@@ -10,6 +10,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+LOST_BY_DOWNGRADE = "all labels"
+
 _UNLABELLED = sql.text("label_class_id IS NULL")
 _LABELLED = sql.text("label_class_id IS NOT NULL")
 
