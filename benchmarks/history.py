@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.postgresql_server import run_postgresql
-
 from history_faults import measure_kills, measure_outages
 from history_servers import (
     CLIENTS,
@@ -31,6 +29,7 @@ from history_servers import (
     count_rows,
     read_metric,
     run_once,
+    run_postgresql,
     wait_for,
 )
 from materials import Extent, Materials, describe

@@ -14,10 +14,27 @@ from uploads import REPOSITORY, ask
 
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.postgresql_server import PostgresqlServer
+from tests.postgresql_server import PostgresqlServer, run_postgresql
 
 from topfive.history.database import open_database
 from topfive.history.migration import upgrade
+
+__all__ = [
+    "CLIENTS",
+    "OFF",
+    "POSTGRESQL",
+    "SQLITE",
+    "UNLIMITED",
+    "Bench",
+    "Keeping",
+    "Measured",
+    "PostgresqlServer",
+    "count_rows",
+    "read_metric",
+    "run_once",
+    "run_postgresql",
+    "wait_for",
+]
 
 CLIENTS = 10
 UNLIMITED = 10**6
