@@ -55,6 +55,7 @@ _CONNECTING = (
     ("authentication failed", False, "refuses the user or the password"),
     ("no password supplied", False, "wants a password"),
     ("pg_hba.conf", False, "refuses this machine, user or database (pg_hba.conf)"),
+    ("cannot be resolved", True, "has a host name that nobody resolves at the moment"),
     ("starting up", True, "is starting"),
     ("shutting down", True, "is stopping"),
     ("too many", True, "has no connection left"),

@@ -5,8 +5,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, Timer
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from topfive.history.host_addresses import HostAddresses
 
 # What the address does not say itself; see
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -25,7 +28,7 @@ _DRIVER = {"prepare_threshold": None}
 def make_engine(url: URL, *, connections: int, wait_s: float) -> Engine:
     """Make an engine that connects when it is first used."""
     parameters = {name: value for name, value in _PARAMETERS.items() if name not in url.query}
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=1,
         max_overflow=connections - 1,
@@ -33,6 +36,16 @@ def make_engine(url: URL, *, connections: int, wait_s: float) -> Engine:
         hide_parameters=True,
         connect_args=parameters | _DRIVER,
     )
+    _look_hosts_up(engine)
+    return engine
+
+
+def _look_hosts_up(engine: Engine) -> None:
+    addresses = HostAddresses()
+
+    @event.listens_for(engine, "do_connect")
+    def add_addresses(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        parameters.update(addresses.add_to(parameters))
 
 
 class _Alarm:
