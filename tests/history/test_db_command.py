@@ -40,8 +40,14 @@ def test_down_only_where_it_is_meant(empty_url: str) -> None:
     db("upgrade", url=empty_url)
     asked = db("downgrade", "-1", url=empty_url)
     assert asked.exit_code == 2
-    assert "This deletes all labels. Say --yes if it is meant." in asked.output
-    assert "all labels and all predictions" in db("downgrade", "base", url=empty_url).output
+    assert (
+        "This deletes all labels and references for drift. Say --yes if it is meant."
+        in asked.output
+    )
+    assert (
+        "all labels and references for drift and all predictions"
+        in db("downgrade", "base", url=empty_url).output
+    )
     assert db("current", url=empty_url).exit_code == 0
     down = db("downgrade", "-1", "--yes", url=empty_url)
     assert down.output == "The history's database has schema 0001; it was 0002.\n"

@@ -44,7 +44,9 @@ def at_work(database: Database, days: int, folder: Path) -> Iterator[tuple[Queue
     """Have what is older than so many days deleted; gives what it tells."""
     deleted: Queue[int] = Queue()
     failures: Queue[str] = Queue()
-    one = Retention(database, days, folder, RetentionEvents(deleted.put, failures.put))
+    one = Retention(
+        database, days, folder / "retention.lock", RetentionEvents(deleted.put, failures.put)
+    )
     one.start()
     try:
         yield deleted, failures

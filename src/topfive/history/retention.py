@@ -20,7 +20,6 @@ from topfive.history.schema import PREDICTIONS
 
 # So few that whoever writes hardly waits: in SQLite nobody else writes meanwhile.
 DELETED_AT_ONCE = 500
-_LOCK_FILE = "history-retention.lock"
 # How soon another worker takes over where the one that deletes has ended.
 _TAKE_OVER_S = 60.0
 _LOOKS_EVERY_S = 600.0
@@ -62,19 +61,19 @@ def delete_before(database: Database, before: datetime, patience_s: float = PATI
 class Retention:
     """A background thread that deletes predictions older than `days`.
 
-    It rests for as long as each deletion took. `workers_dir` is where the machine's workers agree
-    which of them does it.
+    It rests for as long as each deletion took. `lock` is a file that one of the machine's workers
+    has locked, which then does it; None: there is no other worker.
     """
 
     def __init__(
-        self, database: Database, days: int, workers_dir: Path, events: RetentionEvents
+        self, database: Database, days: int, lock: Path | None, events: RetentionEvents
     ) -> None:
         self._database = database
         self._age = timedelta(days=days)
         self._events = events
         self._deleted = 0
         self._stopping = Event()
-        self._lock = FileLock(workers_dir / _LOCK_FILE, thread_local=False)
+        self._lock = FileLock(lock, thread_local=False) if lock else None
         self._thread = Thread(target=self._run, name="topfive-history-retention", daemon=True)
 
     def start(self) -> None:
@@ -91,13 +90,15 @@ class Retention:
             while not self._stopping.wait(wait_s):
                 wait_s = self._step()
         finally:
-            self._lock.release(force=True)
+            if self._lock is not None:
+                self._lock.release(force=True)
 
     def _step(self) -> float:
         """Delete a little, if it is this worker that does; returns the seconds to wait."""
         try:
-            # It is kept until this worker ends.
-            self._lock.acquire(blocking=False)
+            if self._lock is not None:
+                # It is kept until this worker ends.
+                self._lock.acquire(blocking=False)
             return self._delete()
         except Timeout:
             return _TAKE_OVER_S

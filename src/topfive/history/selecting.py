@@ -34,7 +34,7 @@ class Branches:
 def find_branches(connection: Connection, query: HistoryQuery) -> Branches:
     """Resolve the names in a filter, and divide it into cases."""
     only = query.only
-    always = sql.and_(sql.true(), *_conditions(only))
+    always = sql.and_(sql.true(), *_conditions(query))
     if not all(is_storable(text) for text in _texts(only)):
         return Branches(always, ())
     is_rare = only.request_id is not None or only.picture_sha256 is not None
@@ -79,16 +79,16 @@ def _behind(
     return [sql.tuple_(*columns) > sql.tuple_(*place)]
 
 
-def _conditions(only: HistoryFilter) -> Iterable[Condition]:
+def _conditions(query: HistoryQuery) -> Iterable[Condition]:
     """Give what is told by a row alone, but its model, its class and its label."""
-    row = PREDICTIONS.c
+    only, row = query.only, PREDICTIONS.c
     if only.since is not None:
         yield row.id >= first_id_at(only.since)
         yield row.at >= only.since
     if only.until is not None:
         yield row.id < first_id_after(only.until)
         yield row.at < only.until
-    if only.least_confidence is not None:
+    if only.least_confidence is not None and not _is_confidence_behind(query):
         yield row.confidence >= only.least_confidence
     if only.most_confidence is not None:
         yield row.confidence <= only.most_confidence
@@ -96,6 +96,13 @@ def _conditions(only: HistoryFilter) -> Iterable[Condition]:
         yield row.request_id == only.request_id
     if only.picture_sha256 is not None:
         yield row.picture_sha256 == only.picture_sha256
+
+
+def _is_confidence_behind(query: HistoryQuery) -> bool:
+    """Whether all behind the position have the least confidence: SQLite uses one bound alone."""
+    if query.order is not HistoryOrder.LEAST_CONFIDENT or query.after is None:
+        return False
+    return (query.after.confidence or 0) >= (query.only.least_confidence or 0)
 
 
 def _texts(only: HistoryFilter) -> list[str]:

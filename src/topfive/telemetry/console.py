@@ -13,6 +13,8 @@ SENTENCES = {
     "listening": "Listening on {url}",
     "history_not_checked": "The history's database could not be looked at before the start: "
     "{reason}",
+    "history_expired": "{count} predictions were too old, and are deleted from the history.",
+    "history_not_expired": "What is too old could not be deleted from the history: {reason}",
     "model_pulling": "Making the bundle of {model}; weights that are not here are downloaded.",
     "model_not_pulled": "The model's bundle could not be brought here: {reason}",
     "model_fetching": "Fetching the bundle of {model} from {store}.",

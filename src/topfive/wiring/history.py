@@ -8,6 +8,7 @@ from topfive.registry.registry import Registry
 from topfive.service import Service
 from topfive.settings import Settings
 from topfive.telemetry.access import AccessLog
+from topfive.wiring.history_retention import limit_history
 from topfive.wiring.live import measure_live
 
 # A database that is back is used within seconds, and one that is away is left alone for as long.
@@ -23,15 +24,16 @@ def keep_history(service: Service, registry: Registry, settings: Settings) -> No
         return
     # SQLAlchemy takes a fifth of a second to import, and is there only where it is wanted.
     from topfive.history.database import open_database  # noqa: PLC0415
+    from topfive.history.healing import write_healing  # noqa: PLC0415
     from topfive.history.kept import KeptHistory  # noqa: PLC0415
-    from topfive.history.writing import write_records  # noqa: PLC0415
 
     database = open_database(settings.history_url)
     options = WriterOptions(settings.history_queue, _BACKOFF.draw_wait_s)
-    write = partial(write_records, database)
+    write = partial(write_healing, database)
     service.record_with(Writer(write, options, _events(service.access_log)))
     service.tell_from(KeptHistory(database))
     measure_live(service, registry, database, settings)
+    limit_history(service, database, settings)
 
 
 def _events(access_log: AccessLog) -> WriterEvents:

@@ -10,7 +10,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-LOST_BY_DOWNGRADE = "all labels"
+LOST_BY_DOWNGRADE = "all labels and references for drift"
 
 _UNLABELLED = sql.text("label_class_id IS NULL")
 _LABELLED = sql.text("label_class_id IS NOT NULL")
