@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sql
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection
 
 from topfive.history.database import PATIENCE_S, Database
 from topfive.history.failures import RowsRefused
+from topfive.history.inserting import insert_new
 from topfive.history.records import PredictionRecord, RecordedModel
-from topfive.history.rows import Row, to_model_row, to_row
+from topfive.history.rows import to_model_row, to_row
 from topfive.history.schema import MODELS, PREDICTIONS
 
 
@@ -45,7 +45,7 @@ def _write(database: Database, records: Sequence[PredictionRecord], patience_s: 
         models = {one.model: one.model for one in records}
         ids = {model: _model_id(connection, model) for model in models}
         rows = [to_row(one, ids[one.model]) for one in records]
-        _insert_new(connection, PREDICTIONS, rows)
+        insert_new(connection, PREDICTIONS, rows)
 
 
 def _model_id(connection: Connection, model: RecordedModel) -> int:
@@ -57,14 +57,7 @@ def _model_id(connection: Connection, model: RecordedModel) -> int:
     find = sql.select(MODELS.c.id).where(is_it)
     known = connection.scalar(find)
     if known is None:
-        _insert_new(connection, MODELS, [to_model_row(model)])
+        insert_new(connection, MODELS, [to_model_row(model)])
         known = connection.scalar(find)
     assert isinstance(known, int)  # noqa: S101 - for mypy: it has just been written
     return known
-
-
-def _insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert those rows that are not there yet."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-    connection.execute(insert.on_conflict_do_nothing(), rows)
