@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Queue
+from time import monotonic, sleep
 from uuid import UUID
 
 import pytest
 
 from tests.history.records import BEGIN, make_record
+from tests.live_server import run_server
 from topfive.history import retention
 from topfive.history.contract import GivenLabel, HistoryQuery
 from topfive.history.database import Database
@@ -116,3 +118,19 @@ def test_a_database_that_fails_is_tried_again(
         upgrade(empty_database)
         write_records(empty_database, [made_before(timedelta(days=8))])
         assert deleted.get(timeout=WITHIN_S) == 1
+
+
+def test_a_service_deletes_what_is_too_old(
+    database: Database, history_url: str, history: KeptHistory, tmp_path: Path
+) -> None:
+    """As its settings say, and its log tells how many; of two workers one does."""
+    old, young = made_before(timedelta(days=8)), made_before(timedelta(days=6))
+    write_records(database, [old, young])
+    settings = {"model": "digits", "workers": "2", "history_retention_days": "7"}
+    with run_server(tmp_path, history_url=history_url, **settings) as server:
+        until_s = monotonic() + WITHIN_S
+        while not server.events("history_expired"):
+            assert monotonic() < until_s, server.lines
+            sleep(0.1)
+        assert [one["count"] for one in server.events("history_expired")] == [1]
+    assert kept_ids(history) == [young.id]

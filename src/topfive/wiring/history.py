@@ -16,7 +16,8 @@ _BACKOFF = Backoff(first_s=0.5, factor=2.0, most_s=5.0)
 
 
 def keep_history(service: Service, registry: Registry, settings: Settings) -> None:
-    """Have predictions taken down in the database of the settings, told from it and measured.
+    """Have predictions taken down in the database of the settings, told from it, measured, and
+    deleted when they are too old.
 
     Without one nothing is begun.
     """
