@@ -138,4 +138,6 @@ def test_a_database_that_is_away_is_told_as_such() -> None:
     """Neither its address nor its password is printed."""
     failed = db("current", url="postgresql://me:SECRET@127.0.0.1:9/db").exception
     assert isinstance(failed, HistoryUnreachable)
-    assert str(failed) == "The history's database does not answer."
+    assert str(failed) == (
+        "The history's database does not answer: nothing listens at its host and port."
+    )

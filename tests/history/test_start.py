@@ -107,7 +107,9 @@ def test_a_database_that_is_away_does_not_stop_the_start(tmp_path: Path) -> None
     ) as server:
         assert server.get("/health").json["status"] == "healthy"
         (event,) = server.events("history_not_checked")
-        assert event["reason"] == "The history's database does not answer."
+        assert event["reason"] == (
+            "The history's database does not answer: nothing listens at its host and port."
+        )
         assert not [line for line in server.lines if "SECRET" in line]
 
 

@@ -16,6 +16,7 @@ from topfive.registry.desired import ModelOptions, desired_name
 from topfive.registry.loader import LoadOptions, load_present, locate_bundle, may_have_int8
 from topfive.settings import Settings
 from topfive.wiring import desired_model, further_models, routed_models
+from topfive.wiring.history_check import history_mistakes
 
 _TELLING_FLAGS = (
     "avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd",
@@ -63,6 +64,7 @@ def examine(settings: Settings) -> Report:
         *_limits(settings, sizing),
         _log(settings),
         _fallback(settings),
+        _history(settings),
         model,
         *_further_models(settings),
         _port(settings),
@@ -158,6 +160,16 @@ def _fallback(settings: Settings) -> Finding:
         settings.fallback_model or "none",
         "answers while the model could not be loaded; `make run` sets digits",
     )
+
+
+def _history(settings: Settings) -> Finding:
+    """Name the kind of the database, never its address, which may hold a password."""
+    if not settings.history_url:
+        return Finding("history", "none", "what was predicted is not kept; TOPFIVE_HISTORY_URL")
+    found = "in SQLite" if settings.history_url.startswith("sqlite") else "in PostgreSQL"
+    for mistake in history_mistakes(settings):
+        return Finding("history", found, "its packages are not installed", mistake)
+    return Finding("history", found, "`topfive db current` looks at its schema")
 
 
 def _model(settings: Settings, machine: Machine, sizing: Sizing) -> Finding:

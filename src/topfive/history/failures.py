@@ -56,6 +56,7 @@ _CONNECTING = (
     ("no password supplied", False, "wants a password"),
     ("pg_hba.conf", False, "refuses this machine, user or database (pg_hba.conf)"),
     ("cannot be resolved", True, "has a host name that nobody resolves at the moment"),
+    ("Connection refused", True, "does not answer: nothing listens at its host and port"),
     ("starting up", True, "is starting"),
     ("shutting down", True, "is stopping"),
     ("too many", True, "has no connection left"),

@@ -289,6 +289,20 @@ def test_doctor_says_what_would_be_chosen(run):
     assert findings["torch"]["found"] == "installed"
 
 
+def test_doctor_names_the_history_without_its_address(run, monkeypatch):
+    """It says which database keeps one, and what to install where that is missing."""
+    url = "postgresql://me:SECRET@db.example.org/topfive"
+    monkeypatch.setattr("topfive.wiring.history_check.find_spec", lambda name: name)
+    found = run("doctor", "--json", TOPFIVE_HISTORY_URL=url)
+    assert json.loads(found.stdout)["history"]["found"] == "in PostgreSQL"
+    monkeypatch.setattr("topfive.wiring.history_check.find_spec", lambda name: None)
+    lacking = run("doctor", TOPFIVE_HISTORY_URL=url)
+    assert "pip install -r requirements-postgresql.txt" in " ".join(lacking.output.split())
+    assert "SECRET" not in found.output + lacking.output
+    nothing = json.loads(run("doctor", "--json", TOPFIVE_HISTORY_URL="").stdout)
+    assert nothing["history"]["found"] == "none"
+
+
 def test_doctor_fails_where_the_model_cannot_be_loaded(run, tmp_path):
     """The exit code and the finding tell that the model is not ready, and why."""
     found = run("doctor", "--json", TOPFIVE_MODEL=str(tmp_path / "missing"))
