@@ -174,7 +174,7 @@ _KEPT = {
     "model": {"name": "mobilenet_v2", "version": "imagenet1k-v2"},
     "model_digest": "a18d7c9c282638644ff4fcaa5377268811d594428e7b4fefc98aedeb5be17d7e",
     "route": "/predict",
-    "alias": "default",
+    "alias": None,
     "predictions": _ZEBRA["predictions"],
     "timing_ms": {
         "queue": 0.11,

@@ -28,7 +28,7 @@ class PredictionRecord:
     `id` begins with its time, so that ids are in the order of time. `position` counts from 0 the
     pictures of one request. `picture_sha256` has 32 bytes, and is None where prepared pixels were
     sent in place of a picture. `route` is the HTTP route, `alias` the model route that chose the
-    model; empty: it was named. `classes` are the KEPT_CLASSES most likely, best first. `key_id` is
+    model; empty: none did. `classes` are the KEPT_CLASSES most likely, best first. `key_id` is
     the beginning of the API key's digest; empty without one.
     """
 

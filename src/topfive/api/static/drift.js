@@ -15,7 +15,7 @@ export function showDrift(version) {
   const measured = days.filter((one) => one.psi !== null);
   return [
     make('p', isAlarm ? 'note bad' : 'verdict-line', note ?? 'Predictions are as in the reference.'),
-    make('p', 'quiet', basis(version)),
+    ...(version.window.count > 0 ? [make('p', 'quiet', basis(version))] : []),
     ...(isEnough ? [headlines(version)] : []),
     ...(measured.length > 0 ? [byDay(version, measured)] : []),
     ...(classes ? [byClass(classes)] : []),
