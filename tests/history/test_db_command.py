@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.postgresql_server import PostgresqlServer
 from topfive import __version__
 from topfive.cli import commands
 from topfive.errors import HistoryRefused, HistoryUnreachable, SettingsError
@@ -118,10 +119,14 @@ def test_without_a_database_there_is_nothing_to_do() -> None:
         "postgresql+asyncpg://me:SECRET@host/db",
         "postgresql://me:SECRET@host:port/db",
         "postgresql://me:SEC#RET@host/db",
+        "postgresql://me:SEC@RET@host/db",
+        "postgresql://me:12/SEC@RET@host/db",
+        "postgresql://me:SECRET%00@host/db",
         "sqlite://history.db",
         "sqlite:///",
         "sqlite:///:memory:",
         "sqlite:////SECRET/",
+        "sqlite:////SECRET%00.db",
         "sqlite:///file:SECRET?mode=ro",
         "SECRET",
     ],
@@ -141,3 +146,22 @@ def test_a_database_that_is_away_is_told_as_such() -> None:
     assert str(failed) == (
         "The history's database does not answer: nothing listens at its host and port."
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("nope=1", "its address has an option that PostgreSQL lacks"),
+        ("sslmode=bogus", "its address gives an option a value that it cannot have"),
+        ("connect_timeout=x", "its address gives an option a value that it cannot have"),
+        ("keepalives_idle=x", "its address gives an option a value that it cannot have"),
+        ("sslmode=require", "has no TLS, which its address asks for"),
+    ],
+)
+def test_an_option_that_cannot_be_is_no_outage(
+    postgresql: PostgresqlServer, options: str, words: str
+) -> None:
+    """Waiting does not help, so a start is refused with what is wrong."""
+    refused = db("current", url=f"{postgresql.url()}?{options}").exception
+    assert isinstance(refused, HistoryRefused)
+    assert words in str(refused)

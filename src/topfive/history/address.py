@@ -20,6 +20,8 @@ def check_history_url(url: str) -> None:
 
     The error never holds the address, which may have a password.
     """
+    if "%00" in url or "\0" in url:
+        raise ValueError("a NUL byte can be in no address")
     if url.startswith("sqlite:"):
         _check_file(url)
     elif not url.startswith(f"{_POSTGRESQL}://"):
@@ -53,6 +55,9 @@ def _check_server(url: str) -> None:
     try:
         parts = urlsplit(url)
         _ = parts.port
+        # A sign that is not written so would make a part of the password the host's name.
+        if parts.netloc.count("@") > 1 or "@" in parts.path:
+            raise ValueError
     except ValueError:
         raise ValueError(
             "it must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In the user and the "

@@ -51,7 +51,17 @@ _POSTGRESQL = (
 )
 
 # A connection that is refused has no code, only a text.
+_ITS_ADDRESS = "cannot be connected to: its address"
+_NOT_TRUSTED = "has no certificate that is trusted for its host"
 _CONNECTING = (
+    ("invalid connection option", False, f"{_ITS_ADDRESS} has an option that PostgreSQL lacks"),
+    ("connection option", False, f"{_ITS_ADDRESS} gives an option a value that it cannot have"),
+    (" value: \"", False, f"{_ITS_ADDRESS} gives an option a value that it cannot have"),
+    ("bad value for", False, f"{_ITS_ADDRESS} gives an option a value that it cannot have"),
+    ("root certificate file", False, "is to be checked by a root certificate that cannot be read"),
+    ("certificate verify failed", False, _NOT_TRUSTED),
+    ("server certificate for", False, _NOT_TRUSTED),
+    ("does not support SSL", False, "has no TLS, which its address asks for"),
     ("authentication failed", False, "refuses the user or the password"),
     ("no password supplied", False, "wants a password"),
     ("pg_hba.conf", False, "refuses this machine, user or database (pg_hba.conf)"),
