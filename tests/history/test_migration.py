@@ -118,10 +118,19 @@ def test_a_newer_schema_says_who_made_it(database: Database) -> None:
         migration.check_schema,
         migration.upgrade,
         lambda one: migration.downgrade(one, migration.BASE),
+        lambda one: migration.one_below(migration.current(one)),
     ):
         with pytest.raises(HistoryRefused, match=r"schema 0099, made by topfive 7\.1\.0"):
             ask(database)
     assert migration.current(database).revision == "0099"
+
+
+def test_a_table_that_names_two_schemas_is_refused(database: Database) -> None:
+    """It is told by everything that asks for the schema, in words."""
+    execute(database, "INSERT INTO topfive_schema VALUES ('0001')")
+    for ask in (migration.current, migration.check_schema, migration.upgrade):
+        with pytest.raises(HistoryRefused, match=r"names 2 schemas in topfive_schema"):
+            ask(database)
 
 
 def test_tables_of_others_are_left_alone(empty_database: Database) -> None:

@@ -76,7 +76,9 @@ def downgrade(database: Database, revision: str) -> SchemaState:
 
 
 def one_below(state: SchemaState) -> str:
-    """Name the revision a step below; BASE where that is none."""
+    """Name the revision a step below; BASE where that is none. Raises HistoryRefused."""
+    if not state.is_known:
+        raise HistoryRefused(tell_unknown(state))
     step = _step(state.revision)
     return revisions()[step - 2] if step > 1 else BASE
 

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from topfive import __version__
+from topfive.errors import HistoryRefused
 from topfive.history import migrations
 from topfive.history.schema import METADATA, MIGRATIONS
 
@@ -70,7 +71,7 @@ def no_schema() -> SchemaState:
 
 
 def read_state(connection: Connection) -> SchemaState:
-    """Tell where the schema of a database is."""
+    """Tell where the schema of a database is; raises HistoryRefused where it names several."""
     revision = _revision(connection)
     if revision is None:
         return no_schema()
@@ -125,7 +126,13 @@ def _revision(connection: Connection) -> str | None:
     if not sql.inspect(connection).has_table(VERSION_TABLE):
         return None
     table = sql.table(VERSION_TABLE, sql.column("version_num", sql.String))
-    return connection.scalar(sql.select(table.c.version_num))
+    found = connection.scalars(sql.select(table.c.version_num)).all()
+    if len(found) > 1:
+        raise HistoryRefused(
+            f"The history's database names {len(found)} schemas in {VERSION_TABLE}, and has one: "
+            "somebody has changed that table. Restore a backup."
+        )
+    return found[0] if found else None
 
 
 def _written_by(connection: Connection, revision: str) -> str | None:
