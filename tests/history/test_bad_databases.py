@@ -16,7 +16,7 @@ from tests.history.records import ANIMALS, PETS, make_record
 from tests.postgresql_server import PostgresqlServer
 from topfive.errors import HistoryUnavailable, HistoryUnreachable, InvalidParameter
 from topfive.history.contract import GivenLabel, HistoryFilter, HistoryQuery
-from topfive.history.database import Database, open_database
+from topfive.history.database import PATIENCE_S, Database, open_database
 from topfive.history.failures import HistoryUnusable
 from topfive.history.healing import write_healing
 from topfive.history.kept import KeptHistory
@@ -317,3 +317,15 @@ def test_sql_in_every_field_is_text(database: Database) -> None:
         history.set_label(RECORDS[0].id, GivenLabel(LabelSource.PERSON, class_name=SQL))
     assert history.list(HistoryQuery(HistoryFilter(model=SQL))).predictions == ()
     assert count_kept(database) == len(RECORDS) + 1
+
+
+def test_making_a_connection_is_a_part_of_the_patience(tmp_path: Path) -> None:
+    """A file whose lock keeps a new connection waiting does not make a caller wait for longer."""
+    database = open_database(f"sqlite:///{tmp_path}/history.db")
+    upgrade(database)
+    database.close()
+    fresh_database = open_database(f"sqlite:///{tmp_path}/history.db")
+    with closing(fresh_database.engine.raw_connection()) as fresh:
+        waits_ms = fresh.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
+    fresh_database.close()
+    assert waits_ms / 1000 < PATIENCE_S / 2

@@ -15,6 +15,10 @@ from sqlalchemy.exc import DisconnectionError
 # the database (https://www.sqlite.org/pragma.html#pragma_synchronous).
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
+# While a connection is made, it waits for so long for a lock: what is left of a caller's patience is
+# looked at afterwards.
+_CONNECT_S = 1.5
+
 # After so many steps of its virtual machine it is looked whether the time is over; under a
 # millisecond.
 _STEPS_BETWEEN_LOOKS = 20_000
@@ -36,7 +40,7 @@ def _open_existing(_: object, record: Any, given: list[str], options: dict[str, 
     """Make no file: one that lacks tables would be in the way of those that belong there."""
     record.info["file"] = _identity(given[0])
     given[0] = f"{Path(given[0]).absolute().as_uri()}?mode=rw"
-    options["uri"] = True
+    options.update(uri=True, timeout=_CONNECT_S)
 
 
 def _require_same_file(connection: sqlite3.Connection, record: Any, _: object) -> None:
