@@ -52,7 +52,7 @@ def server(
         postgresql: PostgresqlServer = request.getfixturevalue("postgresql")
         url = postgresql.make_database()
     fill(url, RECORDS)
-    with run_server(folder, model="digits", history_url=url) as started:
+    with run_server(folder, model="digits", history_url=url, history_retention_days="0") as started:
         yield started
 
 

@@ -32,7 +32,7 @@ def server(folder: Path) -> Iterator[LiveServer]:
     """A server over a history of three predictions."""
     url = f"sqlite:///{folder}/history.db"
     fill(url, RECORDS)
-    with run_server(folder, model="digits", history_url=url) as started:
+    with run_server(folder, model="digits", history_url=url, history_retention_days="0") as started:
         yield started
 
 

@@ -36,7 +36,9 @@ def history_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_sqlite(history_file: Path) -> Iterator[LiveServer]:
     """A server over that file."""
     url = f"sqlite:///{history_file}"
-    with run_server(history_file.parent, model="digits", history_url=url) as server:
+    with run_server(
+        history_file.parent, model="digits", history_url=url, history_retention_days="0"
+    ) as server:
         yield server
 
 
@@ -54,7 +56,9 @@ def on_postgresql(
 ) -> Iterator[LiveServer]:
     """A server over that database."""
     folder = tmp_path_factory.mktemp("faults")
-    with run_server(folder, model="digits", history_url=postgresql_database) as server:
+    with run_server(
+        folder, model="digits", history_url=postgresql_database, history_retention_days="0"
+    ) as server:
         yield server
 
 
@@ -209,7 +213,9 @@ def test_a_table_that_is_lost_is_told(tmp_path: Path) -> None:
     """503 rather than an error that nobody foresaw, with nothing of the database's own words."""
     path = tmp_path / "history.db"
     fill(f"sqlite:///{path}", RECORDS)
-    with run_server(tmp_path, model="digits", history_url=f"sqlite:///{path}") as server:
+    with run_server(
+        tmp_path, model="digits", history_url=f"sqlite:///{path}", history_retention_days="0"
+    ) as server:
         with closing(sqlite3.connect(path)) as other:
             other.execute("DROP TABLE predictions")
         answer = server.get("/predictions")

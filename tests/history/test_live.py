@@ -33,7 +33,9 @@ def server(history_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A service of two workers whose history knows of digits and trees."""
     fill(history_url)
     folder = tmp_path_factory.mktemp("server")
-    with run_server(folder, model="digits", workers="2", history_url=history_url) as started:
+    with run_server(
+        folder, model="digits", workers="2", history_url=history_url, history_retention_days="0"
+    ) as started:
         yield started
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DisconnectionError
 # the database (https://www.sqlite.org/pragma.html#pragma_synchronous).
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
-# While a connection is made, it waits for so long for a lock: what is left of a caller's patience is
-# looked at afterwards.
+# While a connection is made it waits for so long for a lock; then the rest of a caller's patience
+# counts.
 _CONNECT_S = 1.5
 
 # After so many steps of its virtual machine it is looked whether the time is over; under a
