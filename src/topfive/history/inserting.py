@@ -25,7 +25,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> Non
             _insert_at_once(connection, table, rows[first : first + most])
     else:
         # The driver sends them one after the other, and waits once.
-        connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
+        connection.execute(_new_rows(table), rows)
 
 
 def _insert_at_once(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -37,6 +37,11 @@ def _insert_at_once(connection: Connection, table: Table, rows: Sequence[Row]) -
         convert(row[name]) for row in rows for name, convert in zip(columns, converts, strict=True)
     )
     connection.exec_driver_sql(begin + ", ".join([placeholders] * len(rows)) + end, values)
+
+
+@cache
+def _new_rows(table: Table) -> postgresql.Insert:
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 @cache

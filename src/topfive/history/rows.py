@@ -124,6 +124,9 @@ def _label(row: RowMapping, model: RecordedModel) -> Label | None:
 
 def _fit(text: str, column: str) -> str:
     """Cut a text to what its column holds, so that no single one stops what is written with it."""
-    kind = PREDICTIONS.c[column].type
-    assert isinstance(kind, String)  # noqa: S101 - for mypy
-    return text.encode(errors="replace").decode().replace("\0", "?")[: kind.length]
+    if not text.isascii() or "\0" in text:
+        text = text.encode(errors="replace").decode().replace("\0", "?")
+    return text[: _LENGTHS[column]]
+
+
+_LENGTHS = {one.name: one.type.length for one in PREDICTIONS.c if isinstance(one.type, String)}

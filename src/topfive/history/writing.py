@@ -12,6 +12,11 @@ from topfive.history.records import PredictionRecord, RecordedModel
 from topfive.history.rows import to_model_row, to_row
 from topfive.history.schema import MODELS, PREDICTIONS
 
+# Made once: to make it takes SQLAlchemy longer than to ask it.
+_FIND_MODEL = sql.select(MODELS.c.id).where(
+    *(MODELS.c[name] == sql.bindparam(name) for name in ("name", "version", "digest"))
+)
+
 
 def write_records(
     database: Database, records: Sequence[PredictionRecord], patience_s: float = PATIENCE_S
@@ -49,15 +54,10 @@ def _write(database: Database, records: Sequence[PredictionRecord], patience_s: 
 
 
 def _model_id(connection: Connection, model: RecordedModel) -> int:
-    is_it = sql.and_(
-        MODELS.c.name == model.name,
-        MODELS.c.version == model.version,
-        MODELS.c.digest == model.digest,
-    )
-    find = sql.select(MODELS.c.id).where(is_it)
-    known = connection.scalar(find)
+    asked = {"name": model.name, "version": model.version, "digest": model.digest}
+    known = connection.scalar(_FIND_MODEL, asked)
     if known is None:
         insert_new(connection, MODELS, [to_model_row(model)])
-        known = connection.scalar(find)
+        known = connection.scalar(_FIND_MODEL, asked)
     assert isinstance(known, int)  # noqa: S101 - for mypy: it has just been written
     return known
