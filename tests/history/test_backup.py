@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from tests.history.records import NEWER_PETS, make_record
 from tests.postgresql_server import PostgresqlServer
+from topfive.errors import HistoryUnreachable
 from topfive.history.contract import GivenLabel, HistoryQuery
 from topfive.history.database import Database, open_database
 from topfive.history.kept import KeptHistory
@@ -113,8 +114,10 @@ def writing_meanwhile(database: Database, records: list[PredictionRecord]) -> It
 
     def write() -> None:
         while waiting and not is_over.is_set():
-            write_records(database, [waiting[0]], patience_s=60)
-            waiting.pop(0)
+            # As the service's writer does, it tries again.
+            with suppress(HistoryUnreachable):
+                write_records(database, [waiting[0]], patience_s=60)
+                waiting.pop(0)
 
     thread = Thread(target=write)
     thread.start()

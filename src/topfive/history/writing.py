@@ -46,6 +46,9 @@ def _write(database: Database, records: Sequence[PredictionRecord], patience_s: 
     if not records:
         return
     with database.writing(patience_s) as connection:
+        if not database.is_sqlite:
+            # In the order of pg_restore and of migrations, so that neither waits for the other.
+            connection.exec_driver_sql("LOCK TABLE predictions IN ROW EXCLUSIVE MODE")
         # They are looked up each time: a database that was restored may have other numbers.
         models = {one.model: one.model for one in records}
         ids = {model: _model_id(connection, model) for model in models}
