@@ -36,7 +36,7 @@ class WriterOptions:
     most_waiting: int
     retry_s: Callable[[int], float]
     most_rows: int = 500
-    gather_s: float = 0.2
+    gather_s: float = 0.5
     ends_within_s: float = 4.0
 
 
