@@ -35,7 +35,8 @@ def change_recipe(base: InputRecipe, changes: RecipeOptions) -> InputRecipe:
     if values["crop"] > values["resize"]:
         raise SettingsError(
             f"The crop of {values['crop']} pixels is larger than what pictures are resized to, "
-            f"{values['resize']}. Set a resize of at least {values['crop']}, or a smaller crop."
+            f"{values['resize']}. Change one of them: they are TOPFIVE_INPUT_RESIZE and "
+            "TOPFIVE_INPUT_CROP, the options --resize and --crop, or lines of a recipe."
         )
     try:
         return InputRecipe.model_validate(values)
