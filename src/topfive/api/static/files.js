@@ -10,8 +10,28 @@ export function chosen(files) {
   return isFolder ? picturesAmong(named) : { files: named, leftOut: 0 };
 }
 
-/** What was dropped, as `chosen` tells it. Call it within the event: afterwards the list is empty. */
-export async function dropped({ items, files }) {
+/** Give `take` what is dropped anywhere on the page, as `chosen` tells it; `zone` shows that it may be. */
+export function takeDropped(zone, take, onUnreadable) {
+  const carriesFiles = (event) => event.dataTransfer?.types.includes('Files');
+  const highlight = (isOver) => zone.classList.toggle('over', isOver);
+  document.addEventListener('dragover', (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    highlight(true);
+  });
+  document.addEventListener('dragleave', (event) => {
+    if (event.relatedTarget === null) highlight(false); // it has left the window
+  });
+  document.addEventListener('drop', (event) => {
+    highlight(false);
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    dropped(event.dataTransfer).then(take, onUnreadable);
+  });
+}
+
+/** What was dropped. Call it within the event: afterwards the list is empty. */
+async function dropped({ items, files }) {
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const plain = chosen(files);
   if (!entries.some((one) => one.isDirectory)) return plain;

@@ -5,7 +5,7 @@ import {
 } from './answering.js';
 import { whenOpened } from './closer.js';
 import './copy.js';
-import { canBeRead, chosen, dropped } from './files.js';
+import { canBeRead, chosen, takeDropped } from './files.js';
 import { whenGiven } from './key.js';
 import { askedModel, followChoice, isMany, leaveMany, start, takeMany } from './many.js';
 import { checkHealth } from './model.js';
@@ -118,23 +118,7 @@ document.addEventListener('paste', (event) => {
 });
 
 // A picture may be dropped anywhere on the page.
-const carriesFiles = (event) => event.dataTransfer?.types.includes('Files');
-const highlight = (isOver) => $('drop').classList.toggle('over', isOver);
-
-document.addEventListener('dragover', (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  highlight(true);
-});
-document.addEventListener('dragleave', (event) => {
-  if (event.relatedTarget === null) highlight(false); // it has left the window
-});
-document.addEventListener('drop', (event) => {
-  highlight(false);
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  dropped(event.dataTransfer).then(take, () => showFailure(problemOfFolder()));
-});
+takeDropped($('drop'), take, () => showFailure(problemOfFolder()));
 
 // One of many is looked at closely: what it was found to be is known.
 whenOpened(openOne, leaveOne);

@@ -5,7 +5,7 @@ import {
 } from './card.js';
 import { countDown } from './countdown.js';
 import { renewFigures, renewFiguresSoon } from './figures.js';
-import { chosen, dropped } from './files.js';
+import { chosen, takeDropped } from './files.js';
 import { askForKey, isMissing, whenGiven } from './key.js';
 import { Pictures } from './matching.js';
 import { Queue } from './queue.js';
@@ -231,24 +231,8 @@ for (const input of [$('file'), $('folder')]) {
   });
 }
 
-const carriesFiles = (event) => event.dataTransfer?.types.includes('Files');
-const highlight = (isOver) => $('drop').classList.toggle('over', isOver);
-
-document.addEventListener('dragover', (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  highlight(true);
-});
-document.addEventListener('dragleave', (event) => {
-  if (event.relatedTarget === null) highlight(false); // it has left the window
-});
-document.addEventListener('drop', (event) => {
-  highlight(false);
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  dropped(event.dataTransfer).then(takePictures, () => {
-    $('looked').textContent = 'This folder cannot be read. Choose pictures in it.';
-  });
+takeDropped($('drop'), takePictures, () => {
+  $('looked').textContent = 'This folder cannot be read. Choose pictures in it.';
 });
 
 // What a person does
