@@ -24,7 +24,7 @@ DEMO := src/topfive/bundles/demo
 DIGITS := build/digits
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fault-test training-test history-test browser-test soak compare fuzz container-test screenshots architectures digits lock docs clean
+.PHONY: help setup run test check fault-test training-test history-test bulk-test browser-test soak compare fuzz container-test screenshots architectures digits lock docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ run: $(VENV)/.serving ## Set up and serve on port 5000; GPU=1 takes torch with C
 	TOPFIVE_LOG_FORMAT="$${TOPFIVE_LOG_FORMAT-console}" $(BIN)/topfive serve
 
 test: $(VENV)/.developing ## Set up and run the tests, with coverage
-	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile --ignore tests/training --ignore tests/unit/training --ignore tests/history --ignore tests/unit/history
+	$(BIN)/python -m pytest --cov -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/container --ignore tests/browser --ignore tests/faults --ignore tests/hostile --ignore tests/training --ignore tests/unit/training --ignore tests/history --ignore tests/unit/history --ignore tests/bulk --ignore tests/unit/bulk
 
 check: $(VENV)/.developing ## Lint, type check, import rules, generated files in step
 	$(BIN)/ruff format --check .
@@ -51,6 +51,9 @@ training-test: $(VENV)/.developing ## Test training, evaluation, quantization an
 
 history-test: $(VENV)/.developing ## Test the history on SQLite and PostgreSQL, with coverage
 	$(BIN)/python -m pytest --cov --cov-config tests/history/coverage.toml -n 2 --dist loadfile --no-loadscope-reorder tests/history tests/unit/history
+
+bulk-test: $(VENV)/.developing ## Test bulk scoring on Ray, with coverage
+	$(BIN)/python -m pytest --cov --cov-config tests/bulk/coverage.toml -n 2 --dist loadfile --no-loadscope-reorder tests/bulk tests/unit/bulk
 
 browser-test: $(VENV)/.developing ## Test the page in headless Chromium
 	$(BIN)/python -m pytest tests/browser
@@ -109,6 +112,6 @@ $(VENV)/.serving: $(TORCH) requirements.txt pyproject.toml
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt requirements-evaluate.txt requirements-train.txt requirements-quantize.txt requirements-onnx.txt requirements-history.txt requirements-postgresql.txt requirements-parquet.txt
+$(VENV)/.developing: $(VENV)/.serving requirements-dev.txt requirements-tracing.txt requirements-heic.txt requirements-s3.txt requirements-evaluate.txt requirements-train.txt requirements-quantize.txt requirements-onnx.txt requirements-history.txt requirements-postgresql.txt requirements-parquet.txt requirements-bulk.txt
 	$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@

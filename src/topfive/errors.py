@@ -41,12 +41,14 @@
         ├── TrainingStopped        a training cannot go on: no memory, no disk, or nothing learned
         ├── QuantizationRefused    a model in int8 is less accurate than is allowed
         ├── PromotionRefused       a version is not better than the one that serves
+        ├── BulkStopped            a bulk run cannot go on; what is finished is kept
         └── Mistake                waiting cannot heal it; stops the start, exit code 2
             ├── SettingsError      a setting is wrong
             ├── WeightsRefused     weights are missing, damaged, of another shape or hold code
             ├── LabelsRefused      labels are missing or do not fit
             ├── DatasetRefused     labelled photos are missing, unreadable or contradict themselves
             ├── HistoryRefused     the history's database has another schema, or cannot be used
+            ├── BulkRefused        a bulk run's pictures, results or cluster cannot be used
             ├── BundleRefused      a bundle is missing, damaged or of another layout
             ├── ModelTooLarge      models may not take as much memory as this one needs
             └── EngineRefused      an engine cannot run, or disagrees with the reference
@@ -60,6 +62,8 @@ from typing import ClassVar
 __all__ = [
     "FAILURES",
     "BatchTooLarge",
+    "BulkRefused",
+    "BulkStopped",
     "BundleMissing",
     "BundleRefused",
     "ClientDisconnected",
@@ -364,6 +368,10 @@ class PromotionRefused(OperatorError):
     """A version is not better than the one that serves, beyond what chance explains."""
 
 
+class BulkStopped(OperatorError):
+    """A bulk run cannot go on: no disk, no node left; what is finished is kept for `--resume`."""
+
+
 class Mistake(OperatorError):
     """Something that waiting cannot heal: it stops the start, with exit code 2."""
 
@@ -392,6 +400,10 @@ class DatasetRefused(Mistake):
 
 class HistoryRefused(Mistake):
     """The history's database has another schema than this version, or cannot be used at all."""
+
+
+class BulkRefused(Mistake):
+    """The pictures, the results' folder or the cluster of a bulk run cannot be used."""
 
 
 class BundleRefused(Mistake):

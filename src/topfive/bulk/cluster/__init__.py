@@ -1,0 +1,1 @@
+"""The work, done by Ray Data: on this machine, or on a cluster."""

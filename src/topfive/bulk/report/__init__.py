@@ -1,0 +1,1 @@
+"""What came of a bulk run, as one HTML file."""

@@ -1,0 +1,1 @@
+"""What a bulk run writes: a file for each shard, and the manifest that says which are finished."""
