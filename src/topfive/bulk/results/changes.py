@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
 
 from topfive.bulk.inputs.entries import Entry
 from topfive.bulk.results.manifest import Manifest, RunModel, RunPlan
@@ -18,21 +22,37 @@ class ListChanges:
 
 
 def count_changes(before: Iterable[Entry], now: Iterable[Entry]) -> ListChanges:
-    """Count what differs between two lists, both sorted by their names."""
-    added = gone = changed = 0
-    old_rest, new_rest = iter(before), iter(now)
-    old, new = next(old_rest, None), next(new_rest, None)
-    while old is not None or new is not None:
-        if new is None or (old is not None and old.name < new.name):
-            gone += 1
-            old = next(old_rest, None)
-        elif old is None or new.name < old.name:
-            added += 1
-            new = next(new_rest, None)
-        else:
-            changed += old != new
-            old, new = next(old_rest, None), next(new_rest, None)
-    return ListChanges(added, gone, changed)
+    """Count what differs between two lists, whatever their order is.
+
+    They are held as two numbers of eight bytes for each picture.
+    """
+    old, new = _fingerprints(before), _fingerprints(now)
+    kept = _in_both(old["name"], new["name"])
+    same = _in_both(old["whole"], new["whole"])
+    return ListChanges(len(new) - kept, len(old) - kept, kept - same)
+
+
+def _fingerprints(entries: Iterable[Entry]) -> NDArray[np.void]:
+    """Make a hash of each picture's name, and of that with its size and stamp."""
+    kind = np.dtype([("name", np.uint64), ("whole", np.uint64)])
+    return np.fromiter(map(_fingerprint, entries), kind)
+
+
+def _fingerprint(entry: Entry) -> tuple[int, int]:
+    name = blake2b(entry.name, digest_size=8)
+    whole = name.copy()
+    whole.update(f"/{entry.size_bytes}/{entry.stamp}".encode())
+    return int.from_bytes(name.digest()), int.from_bytes(whole.digest())
+
+
+def _in_both(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> int:
+    """Count the numbers that both have; one that is there twice counts twice if it is in both."""
+    old_numbers, old_counts = np.unique(old, return_counts=True)
+    new_numbers, new_counts = np.unique(new, return_counts=True)
+    _, in_old, in_new = np.intersect1d(
+        old_numbers, new_numbers, assume_unique=True, return_indices=True
+    )
+    return int(np.minimum(old_counts[in_old], new_counts[in_new]).sum())
 
 
 def refuse_other_list(shown: str, changes: ListChanges) -> BulkRefused:

@@ -1,6 +1,6 @@
 """What the place of a run's results offers, be it a directory or a bucket."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -48,7 +48,7 @@ class ResultsFolder(Protocol):
     def exists(self, name: str) -> bool:
         """Tell whether there is such a file."""
 
-    def delete(self, names: Iterable[str]) -> None:
+    def delete(self, *names: str) -> None:
         """Delete files; those that are not there are no fault."""
 
     def is_empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -78,7 +78,7 @@ class ResultsDirectory:
         with self._told():
             return (self._root / name).is_file()
 
-    def delete(self, names: Iterable[str]) -> None:
+    def delete(self, *names: str) -> None:
         """Delete files; those that are not there are no fault."""
         with self._told():
             for name in names:
@@ -102,7 +102,7 @@ class ResultsDirectory:
 
     def tidy(self) -> None:
         """Delete what killed processes have left half written."""
-        self.delete(one.name for one in self.list(f"{_WRITING}/"))
+        self.delete(*(one.name for one in self.list(f"{_WRITING}/")))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -25,6 +25,14 @@ def test_changes_are_counted(before: dict[bytes, int], now: dict[bytes, int]) ->
     )
 
 
+def test_order_is_no_change_of_a_picture_and_doubles_count() -> None:
+    """A list may name a picture twice, and have any order."""
+    one, two = Entry(b"1", 1), Entry(b"2", 2)
+    assert count_changes([one, two, one], [two, one, one]) == ListChanges()
+    assert count_changes([one, two, one], [two, one]) == ListChanges(gone=1)
+    assert count_changes([], [two, two]) == ListChanges(added=2)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

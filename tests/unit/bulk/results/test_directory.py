@@ -44,7 +44,7 @@ def test_files_are_written_read_listed_and_deleted(tmp_path: Path) -> None:
     assert folder.list("_topfive/finished/") == [ListedFile("_topfive/finished/a/0.json", 1)]
     assert set(parts) <= set(folder.scan(["part-000"]))
     assert folder.exists("part-000000.csv")
-    folder.delete(["part-000000.csv", "part-000009.csv"])
+    folder.delete("part-000000.csv", "part-000009.csv")
     assert not folder.exists("part-000000.csv")
     with pytest.raises(FileNotFoundError):
         folder.read("part-000000.csv")

@@ -118,7 +118,7 @@ def test_finished_shards_whose_file_is_gone_are_done_again(tmp_path: Path) -> No
     """A file that was deleted, and one of another size, are no longer finished."""
     folder = results_in(tmp_path)
     begin(folder, 0, 1, 2)
-    folder.delete(["part-000001.parquet"])
+    folder.delete("part-000001.parquet")
     folder.write("part-000002.parquet", folder.read("part-000002.parquet")[:-1])
     with open_run(folder, make_plan(), resume=True) as run:
         assert run.files.lost == [1, 2]
@@ -133,7 +133,7 @@ def test_a_run_does_not_end_while_something_is_missing(tmp_path: Path) -> None:
     with open_run(folder, make_plan(), resume=False) as run:
         run.listed(PICTURES, SHARDS, "ef" * 32)
         do(run, 0, 1, 2, 3)
-        folder.delete(["part-000002.parquet"])
+        folder.delete("part-000002.parquet")
         with pytest.raises(BulkStopped, match="1 shards are not done, and the files of 1"):
             run.finish()
         assert run.manifest.state is RunState.RUNNING

@@ -57,7 +57,7 @@ def test_a_log_is_read_in_the_order_it_was_written(tmp_path: Path) -> None:
     assert blocks == [f"_topfive/finished/blocks/00000{block}.ndjson" for block in range(2)]
     assert read(folder) == list(range(250))
     # Of blocks the segments are not read.
-    folder.delete([one.name for one in folder.list("_topfive/finished/000000/")])
+    folder.delete(*(one.name for one in folder.list("_topfive/finished/000000/")))
     assert read(folder) == list(range(250))
 
 
@@ -65,7 +65,7 @@ def test_a_block_that_a_kill_prevented_is_written_by_the_next(tmp_path: Path) ->
     """A hundred segments without their block are read, and become one."""
     folder = results_in(tmp_path)
     append(folder, 0, 100)
-    folder.delete(["_topfive/finished/blocks/000000.ndjson"])
+    folder.delete("_topfive/finished/blocks/000000.ndjson")
     assert read(folder) == list(range(100))
     assert folder.exists("_topfive/finished/blocks/000000.ndjson")
     append(folder, 100, 1)
@@ -78,7 +78,7 @@ def test_of_a_damaged_block_the_segments_are_read(tmp_path: Path, content: bytes
     folder = results_in(tmp_path)
     append(folder, 0, 210)
     name = "_topfive/finished/blocks/000000.ndjson"
-    folder.delete([name])
+    folder.delete(name)
     if content:
         folder.write(name, content)
     assert read(folder) == list(range(210))
