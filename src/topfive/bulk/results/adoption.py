@@ -64,12 +64,16 @@ def _adopt(folder: ResultsFolder, manifest: Manifest, shard: int, found: FilesFo
         return
     name = part_name(shard, manifest.format)
     try:
-        found.adopted.append(_check(folder.read(name), manifest, shard))
+        found.adopted.append(check_part(folder.read(name), manifest, shard))
     except (FileNotFoundError, ValueError):
         found.refused.append(name)
 
 
-def _check(content: bytes, manifest: Manifest, shard: int) -> ShardOutcome:
+def check_part(content: bytes, manifest: Manifest, shard: int) -> ShardOutcome:
+    """Tell what a Parquet file says of its shard.
+
+    Raises ValueError if it is not the file of this run and shard, whole and as it was written.
+    """
     part = read_part(content)
     if (part.run_id, part.outcome.shard) != (manifest.run_id, shard):
         raise ValueError("it is of another run or shard")

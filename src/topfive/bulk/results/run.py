@@ -118,7 +118,8 @@ class Run:
         for outcome in self.files.adopted:
             self.note(outcome)
         self.flush()
-        self._change(RunState.RUNNING)
+        if not self.is_finished or any(True for _ in self.unfinished()):
+            self._change(RunState.RUNNING)
 
     def _change(self, state: RunState, **changes: object) -> None:
         totals = self.finished_shards.totals()
@@ -167,6 +168,6 @@ def _resume(folder: ResultsFolder, manifest: Manifest, plan: RunPlan, *, resume:
         )
     require_same_plan(manifest, plan, folder.shown)
     run = Run(folder, manifest)
-    if run.is_listed and not run.is_finished:
+    if run.is_listed:
         run.load()
     return run

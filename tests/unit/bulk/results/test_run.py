@@ -224,6 +224,11 @@ def test_a_finished_run_says_so(tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest is not None
     assert manifest.state is RunState.FINISHED
+    # Not where a file has been deleted since.
+    folder.delete("part-000003.parquet")
+    with open_run(folder, make_plan(), resume=True) as run:
+        assert not run.is_finished
+        assert list(run.unfinished()) == [3]
 
 
 def test_why_a_run_stopped_is_kept(tmp_path: Path) -> None:
