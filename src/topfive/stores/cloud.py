@@ -1,9 +1,7 @@
 """A store in a cloud's bucket, through fsspec; its library finds the credentials by itself."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,24 +15,11 @@ from topfive.stores.contract import (
     is_name,
     versions_in,
 )
-from topfive.stores.failures import FailureWords, FileMissing
+from topfive.stores.failures import FileMissing
+from topfive.stores.filesystem import failure_words, open_filesystem, run
 
 # One request for so many bytes: what is cut off is asked for again from there.
 _BLOCK_BYTES = 4 * 1024 * 1024
-_IF_REFUSED = (
-    "Check the credentials that the cloud's own variables, files or the machine's role give, and "
-    "what they allow"
-)
-_LOGGERS = ("aiobotocore", "adlfs", "asyncio", "azure", "botocore", "fsspec", "gcsfs", "google",
-            "msal", "s3fs", "urllib3")  # fmt: skip
-# What the libraries raise beside OSError.
-_LIBRARY_ERRORS = {
-    "s3": ("botocore.exceptions:BotoCoreError", "botocore.exceptions:ClientError",
-           "aiohttp:ClientError"),
-    "gs": ("gcsfs.retry:HttpError", "google.auth.exceptions:GoogleAuthError",
-           "aiohttp:ClientError"),
-    "az": ("azure.core.exceptions:AzureError", "aiohttp:ClientError"),
-}  # fmt: skip
 
 
 class _CloudFile:
@@ -65,10 +50,9 @@ class CloudFiles:
         self.shown = address.shown
         self.limits = limits
         self._root = address.root
-        kinds = tuple(map(_find, _LIBRARY_ERRORS[address.scheme]))
-        self._words = FailureWords(self.shown, _IF_REFUSED, kinds)
+        self._words = failure_words(address)
         with self._words.told():
-            self._files = _open_filesystem(address.scheme, limits)
+            self._files = open_filesystem(address.scheme, limits)
 
     def list_versions(self) -> list[StoredVersion]:
         """List the folders that may hold a bundle, sorted."""
@@ -137,41 +121,11 @@ class CloudFiles:
         return cast(list[dict[str, Any]], listed)
 
     def _run(self, path: str, method: Any, *arguments: Any, timeout_s: float, **named: Any) -> Any:
-        """Call a method of the file system, which is a coroutine, for so long at most."""
-        from fsspec.asyn import sync  # noqa: PLC0415 - comes with a cloud's library
-
         with self._words.told(path):
-            return sync(self._files.loop, method, *arguments, timeout=timeout_s, **named)
+            return run(self._files, method, *arguments, timeout_s=timeout_s, **named)
 
 
 def _leaf(folder: str, path: str) -> str:
     """Tell the name of what lies in a folder; a path that lies elsewhere has none."""
     head, _, leaf = path.rstrip("/").rpartition("/")
     return leaf if head == folder else ""
-
-
-def _find(name: str) -> type[Exception]:
-    module, _, attribute = name.partition(":")
-    return cast(type[Exception], getattr(import_module(module), attribute))
-
-
-def _open_filesystem(scheme: str, limits: StoreLimits) -> Any:
-    """Make the cloud's file system, which remembers no listing and shares nothing with others."""
-    for name in _LOGGERS:
-        # They write what they send, and errors that are told here already.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    import fsspec  # noqa: PLC0415 - comes with a cloud's library
-
-    options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
-    if scheme == "s3":
-        options["config_kwargs"] = {
-            "connect_timeout": limits.connect_s,
-            "read_timeout": limits.stall_s,
-            "retries": {"total_max_attempts": 1},
-        }
-    if scheme == "az":
-        options |= {"connection_timeout": limits.connect_s, "read_timeout": limits.stall_s}
-    files = fsspec.filesystem(scheme, **options)
-    # Where a request ends early; the whole file is tried again by us.
-    files.retries = 2
-    return files

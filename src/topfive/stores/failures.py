@@ -13,6 +13,17 @@ from topfive.errors import StoreDenied, StoreUnreachable
 _KINDS = (OSError, HTTPException, ValueError, RuntimeError)
 _REFUSED_STATUSES = {401, 403}
 _MISSING_STATUSES = {404, 410}
+# Google's library has no kind of error of its own for 403.
+_FORBIDDEN = "Forbidden:"
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_LOGIN_CODES = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
 # By the kind of an error, or a word in the name that a cloud's library gives it.
 _WORDS = (
     (TimeoutError, "Timeout", "it did not answer in time"),
@@ -56,16 +67,26 @@ class FailureWords:
 
     def _translate(self, what: str, error: Exception) -> StoreUnreachable:
         status = error.code if isinstance(error, HTTPError) else None
-        if isinstance(error, PermissionError) or status in _REFUSED_STATUSES or _is_login(error):
+        if _is_refusal(error) or status in _REFUSED_STATUSES or _is_login(error):
             return StoreDenied(f"{what}: the store refuses access. {self.if_refused}.")
         if isinstance(error, FileNotFoundError) or status in _MISSING_STATUSES:
             return FileMissing(f"There is nothing at {what} that can be seen.")
         return StoreUnreachable(f"{what} cannot be used now: {_reason(error)}.")
 
 
-def _is_login(error: Exception) -> bool:
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, PermissionError) or str(error).startswith(_FORBIDDEN)
+
+
+def _is_login(error: BaseException | None) -> bool:
     """Tell an error about credentials by its name: each cloud's library has its own."""
     return any(word in type(error).__name__ for word in ("Credential", "Auth", "TokenRetrieval"))
+
+
+def is_login_failure(error: BaseException | None) -> bool:
+    """Tell whether a refusal is of who asks, whatever they ask for; S3 says so by a code."""
+    answer = getattr(getattr(error, "__cause__", None), "response", {})
+    return _is_login(error) or answer.get("Error", {}).get("Code") in _LOGIN_CODES
 
 
 def _reason(error: BaseException) -> str:

@@ -1,17 +1,20 @@
 """From what was asked for to the pictures that are meant."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from topfive.bulk.inputs.bucket_listing import list_bucket, list_bucket_tables
+from topfive.bulk.inputs.buckets import Buckets
 from topfive.bulk.inputs.entries import Entry
 from topfive.bulk.inputs.name_lists import read_names
 from topfive.bulk.inputs.names import TABLE_SUFFIXES, scheme_of
-from topfive.bulk.inputs.source import JSON_SUFFIXES, Source
+from topfive.bulk.inputs.opening import open_file
+from topfive.bulk.inputs.source import JSON_SUFFIXES, Kind, Source, is_picture
 from topfive.bulk.inputs.tables import list_rows, show_table
 from topfive.bulk.inputs.walking import GlobPattern, describe, walk
-from topfive.errors import BulkRefused
+from topfive.errors import BulkRefused, StoreUnreachable
 from topfive.images.sniff import picture_suffixes
 
 
@@ -22,41 +25,28 @@ def list_entries(source: Source) -> Iterator[Entry]:
     own. Nothing is read ahead of who asks, so BulkRefused may be raised at any entry: for a place
     that cannot be read, has no picture, or is not what it is named like.
     """
-    entries = _list(source)
-    first = next(entries, None)
-    if first is None:
-        raise BulkRefused(_say_empty(source))
-    yield from chain([first], entries)
+    entries = _LISTERS[source.kind](source, Buckets())
+    try:
+        first = next(entries, None)
+        if first is None:
+            raise BulkRefused(_say_empty(source))
+        yield from chain([first], entries)
+    except StoreUnreachable as error:
+        raise BulkRefused(str(error)) from error
 
 
-def _list(source: Source) -> Iterator[Entry]:
-    match source.kind:
-        case "directory":
-            return _list_directory(source)
-        case "glob":
-            return _list_glob(source)
-        case "file":
-            return iter([describe(source.place)])
-        case "list":
-            return _list_named(source)
-        case "parquet":
-            return _list_tables(source)
-        case "url":
-            return iter([Entry(source.place)])
-        case _:
-            raise BulkRefused(f"{source.shown} cannot be listed yet.")
+def _list_one(source: Source, _buckets: Buckets) -> Iterator[Entry]:
+    return iter([Entry(source.place) if scheme_of(source.place) else describe(source.place)])
 
 
-def _list_directory(source: Source) -> Iterator[Entry]:
-    suffixes = frozenset(one.encode() for one in picture_suffixes())
-
+def _list_directory(source: Source, _buckets: Buckets) -> Iterator[Entry]:
     def wants_file(parts: list[bytes]) -> bool:
-        return os.path.splitext(parts[-1])[1].lower() in suffixes  # noqa: PTH122 - bytes
+        return is_picture(parts[-1])
 
     return _walk_told(source, source.place, walk(source.place, wants_file, lambda _: True))
 
 
-def _list_glob(source: Source) -> Iterator[Entry]:
+def _list_glob(source: Source, _buckets: Buckets) -> Iterator[Entry]:
     pattern = GlobPattern(source.place)
     # Through `**` links to folders may lead in a circle.
     found = walk(
@@ -79,32 +69,27 @@ def _walk_told(source: Source, folder: bytes, found: Iterator[Entry]) -> Iterato
         ) from error
 
 
-def _list_named(source: Source) -> Iterator[Entry]:
+def _list_named(source: Source, buckets: Buckets) -> Iterator[Entry]:
     as_json = source.place.lower().endswith(JSON_SUFFIXES)
-    folder = os.path.dirname(source.place)  # noqa: PTH120 - bytes
-    try:
-        with Path(os.fsdecode(source.place)).open("rb") as file:
-            yield from read_names(file, source.shown, folder, as_json=as_json)
-    except OSError as error:
-        raise BulkRefused(f"The list {source.shown} cannot be read: {error.strerror}.") from error
-
-
-def _list_tables(source: Source) -> Iterator[Entry]:
-    if scheme_of(source.place):
-        raise BulkRefused(f"{source.shown} cannot be listed yet.")
-    for found in _tables_of(source):
-        table = show_table(found.name, f"{found.stamp}-{found.size_bytes}")
-        folder = os.path.dirname(found.name)  # noqa: PTH120 - bytes
+    with open_file(source.place, buckets) as file:
         try:
-            with Path(os.fsdecode(found.name)).open("rb") as file:
-                yield from list_rows(file, table, folder, source.column)
+            yield from read_names(file, source.shown, _folder_of(source.place), as_json=as_json)
         except OSError as error:
             raise BulkRefused(
-                f"The table {table.shown} cannot be read: {error.strerror}."
+                f"The list {source.shown} cannot be read: {error.strerror}."
             ) from error
 
 
-def _tables_of(source: Source) -> Iterator[Entry]:
+def _list_tables(source: Source, buckets: Buckets) -> Iterator[Entry]:
+    for found in _tables_of(source, buckets):
+        table = show_table(found.name, f"{found.stamp}-{found.size_bytes}")
+        with open_file(found.name, buckets) as file:
+            yield from list_rows(file, table, _folder_of(found.name), source.column)
+
+
+def _tables_of(source: Source, buckets: Buckets) -> Iterator[Entry]:
+    if scheme_of(source.place):
+        return list_bucket_tables(source.place, buckets)
     if not Path(os.fsdecode(source.place)).is_dir():
         return iter([describe(source.place)])
 
@@ -118,16 +103,29 @@ def _tables_of(source: Source) -> Iterator[Entry]:
     return _walk_told(source, source.place, walk(source.place, wants_file, wants))
 
 
+def _folder_of(name: bytes) -> bytes:
+    return os.path.dirname(name)  # noqa: PTH120 - bytes
+
+
 def _say_empty(source: Source) -> str:
-    what = {
-        "directory": f"The folder {source.shown} holds no picture",
-        "bucket": f"There is no picture below {source.shown}",
-        "glob": f"No file matches {source.shown}",
-        "list": f"The list {source.shown} names no picture",
-        "parquet": f"The table {source.shown} has no row",
-    }[source.kind]
-    return f"{what}. {_endings()}" if source.kind in ("directory", "bucket") else f"{what}."
+    match source.kind:
+        case "directory" | "bucket":
+            endings = ", ".join(sorted(picture_suffixes()))
+            return f"{source.shown} holds no picture. Pictures end with {endings}."
+        case "glob":
+            return f"No file matches {source.shown}."
+        case "list":
+            return f"The list {source.shown} names no picture."
+        case _:
+            return f"The table {source.shown} has no row."
 
 
-def _endings() -> str:
-    return f"Pictures end with {', '.join(sorted(picture_suffixes()))}."
+_LISTERS: dict[Kind, Callable[[Source, Buckets], Iterator[Entry]]] = {
+    "directory": _list_directory,
+    "glob": _list_glob,
+    "file": _list_one,
+    "url": _list_one,
+    "bucket": lambda source, buckets: list_bucket(source.place, buckets),
+    "list": _list_named,
+    "parquet": _list_tables,
+}

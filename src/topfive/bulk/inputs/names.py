@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 
+WEB_SCHEMES = ("http", "https")
 TABLE_SUFFIXES = (b".parquet", b".pq")
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
 _ROW = re.compile(rb"(.+\.(?:parquet|pq))#(.+)\[([0-9]{1,18})\]", re.DOTALL)
@@ -53,7 +54,7 @@ def show_name(name: bytes) -> str:
     Of a web address the login is left out, and of its query, which may be a signature, all but
     that there is one.
     """
-    if scheme_of(name) in ("http", "https"):
+    if scheme_of(name) in WEB_SCHEMES:
         name = _LOGIN.sub(b"", name, count=1)
         bare, mark, _ = name.partition(b"#")[0].partition(b"?")
         name = bare + (b"?..." if mark else b"")

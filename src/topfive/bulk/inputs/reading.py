@@ -6,11 +6,14 @@ import stat
 from threading import Lock
 from typing import Protocol
 
+from topfive.bulk.inputs.buckets import Buckets, parse_object
 from topfive.bulk.inputs.entries import Entry
-from topfive.bulk.inputs.names import TableRow, parse_row, scheme_of
+from topfive.bulk.inputs.names import WEB_SCHEMES, TableRow, parse_row, scheme_of
 from topfive.bulk.inputs.table_cursor import TableCursor
 from topfive.bulk.inputs.unreadable import Unreadable
+from topfive.bulk.inputs.web import WebPictures
 from topfive.images.limits import ImageLimits
+from topfive.stores.address import CLOUD_LIBRARIES
 
 __all__ = ["PictureReader", "Reader", "Unreadable", "open_reader"]
 
@@ -21,8 +24,12 @@ class Reader(Protocol):
     def read(self, entry: Entry, /) -> bytes:
         """Read a picture, of too large a file no more than shows that it is.
 
-        Raises Unreadable, whose `detail` says why without a secret.
+        Raises Unreadable, whose `detail` says why without a secret; BulkStopped if no other
+        picture of the place can be read now either.
         """
+
+    def close(self) -> None:
+        """Close what is kept open for the next picture."""
 
 
 def open_reader(limits: ImageLimits) -> Reader:
@@ -36,16 +43,39 @@ class PictureReader:
     def __init__(self, max_bytes: int) -> None:
         self._wanted_bytes = max_bytes + 1
         self._lock = Lock()
-        self._tables = TableCursor()
+        self._buckets = Buckets()
+        self._web = WebPictures()
+        self._tables = TableCursor(self._buckets)
 
     def read(self, entry: Entry) -> bytes:
-        """Read at most one byte more than is allowed; raises Unreadable."""
+        """Read at most one byte more than is allowed.
+
+        Raises Unreadable; BulkStopped if the bucket that it is in cannot be reached.
+        """
         row = parse_row(entry.name)
         if row is not None:
             return self._read_row(row)
-        if scheme_of(entry.name):
-            raise Unreadable("Nothing is read from addresses that begin so.")
-        return _read_file(entry.name, self._wanted_bytes)
+        scheme = scheme_of(entry.name)
+        if not scheme:
+            return _read_file(entry.name, self._wanted_bytes)
+        if scheme in WEB_SCHEMES:
+            return self._web.read(entry.name, self._wanted_bytes)
+        if scheme in CLOUD_LIBRARIES:
+            return self._read_object(entry.name)
+        raise Unreadable(f"Nothing is read from addresses that begin with {scheme}://.")
+
+    def close(self) -> None:
+        """Close what is kept open for the next picture."""
+        with self._lock:
+            self._tables.close()
+        self._web.close()
+
+    def _read_object(self, name: bytes) -> bytes:
+        try:
+            found = parse_object(name)
+        except ValueError as error:
+            raise Unreadable("The address is no UTF-8.") from error
+        return self._buckets.read(found, self._wanted_bytes)
 
     def _read_row(self, row: TableRow) -> bytes:
         with self._lock:

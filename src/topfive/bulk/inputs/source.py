@@ -3,10 +3,12 @@
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
 
-from topfive.bulk.inputs.names import TABLE_SUFFIXES, scheme_of, show_name
+from topfive.bulk.inputs.names import TABLE_SUFFIXES, WEB_SCHEMES, scheme_of, show_name
+from topfive.bulk.inputs.walking import has_wildcard
 from topfive.errors import BulkRefused
 from topfive.images.sniff import picture_suffixes
 from topfive.stores.address import CLOUD_LIBRARIES
@@ -15,7 +17,6 @@ Kind = Literal["directory", "file", "glob", "bucket", "list", "parquet", "url"]
 
 LINE_SUFFIXES = (b".txt", b".list")
 JSON_SUFFIXES = (b".ndjson", b".jsonl")
-WILDCARDS = b"*?["
 _WHAT_IT_CAN_BE = (
     "Give a directory, a glob in quotes ('photos/**/*.jpg'), a bucket's prefix (s3://, gs://, "
     "az://), a list of names (.txt, or .ndjson of JSON strings) or a Parquet table (.parquet)."
@@ -44,7 +45,8 @@ def parse_source(text: str, column: str = "") -> Source:
     place = os.fsencode(text)
     if not place or b"\0" in place:
         raise BulkRefused(f"The place of the pictures has no name. {_WHAT_IT_CAN_BE}")
-    kind = _kind_of_address(place) if scheme_of(place) else _kind_of_path(place, column)
+    look = _kind_of_address if scheme_of(place) else _kind_of_path
+    kind = look(place, column)
     if column and kind != "parquet":
         raise BulkRefused(
             f"--column names a column of a Parquet table, and {show_name(place)} is none."
@@ -54,9 +56,19 @@ def parse_source(text: str, column: str = "") -> Source:
     return Source(kind, place, show_name(place), column)
 
 
-def _kind_of_address(place: bytes) -> Kind:
+def is_picture(name: bytes) -> bool:
+    """Tell whether a file is named like a picture of a format that is accepted."""
+    return _suffix(name) in _picture_suffixes()
+
+
+@cache
+def _picture_suffixes() -> frozenset[bytes]:
+    return frozenset(one.encode() for one in picture_suffixes())
+
+
+def _kind_of_address(place: bytes, column: str) -> Kind:
     scheme = scheme_of(place)
-    if scheme in ("http", "https"):
+    if scheme in WEB_SCHEMES:
         if not _has_host(place):
             raise BulkRefused(f"{show_name(place)} names no web server.")
         return "url"
@@ -66,7 +78,11 @@ def _kind_of_address(place: bytes) -> Kind:
         )
     if not place.partition(b"://")[2].strip(b"/"):
         raise BulkRefused(f"{show_name(place)} names no bucket.")
-    return _kind_of_file(place) or "bucket"
+    try:
+        place.decode()
+    except UnicodeDecodeError as error:
+        raise BulkRefused(f"{show_name(place)} is no UTF-8, as keys of buckets are.") from error
+    return _kind_of_file(place) or ("parquet" if column else "bucket")
 
 
 def _has_host(place: bytes) -> bool:
@@ -81,7 +97,7 @@ def _kind_of_path(place: bytes, column: str) -> Kind:
         mode = os.stat(place).st_mode  # noqa: PTH116 - bytes
     except OSError as error:
         # A file may be called `a[1].jpg`: what is there comes before wildcards.
-        if any(one in place for one in WILDCARDS):
+        if has_wildcard(place):
             return "glob"
         raise BulkRefused(
             f"{show_name(place)} cannot be used: {error.strerror}. {_WHAT_IT_CAN_BE}"
@@ -90,7 +106,7 @@ def _kind_of_path(place: bytes, column: str) -> Kind:
         return "parquet" if column or _holds_tables(place) else "directory"
     if not stat.S_ISREG(mode):
         raise BulkRefused(f"{show_name(place)} is a pipe or a device. {_WHAT_IT_CAN_BE}")
-    kind = _kind_of_file(place) or _kind_of_picture(place)
+    kind = _kind_of_file(place) or ("file" if is_picture(place) else None)
     if kind is None:
         raise BulkRefused(
             f"{show_name(place)} is named neither like a picture nor like a list. {_WHAT_IT_CAN_BE}"
@@ -105,25 +121,19 @@ def _kind_of_file(place: bytes) -> Kind | None:
     return "parquet" if suffix in TABLE_SUFFIXES else None
 
 
-def _kind_of_picture(place: bytes) -> Kind | None:
-    return "file" if _suffix(place).decode("latin-1") in picture_suffixes() else None
-
-
 def _suffix(name: bytes) -> bytes:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - bytes
 
 
 def _holds_tables(folder: bytes) -> bool:
     """Tell a folder of tables: it holds some, and beside them no picture and no folder."""
-    pictures = picture_suffixes()
     found = False
     try:
         with os.scandir(folder) as entries:
             for one in entries:
-                suffix = _suffix(one.name)
-                if suffix.decode("latin-1") in pictures or one.is_dir():
+                if is_picture(one.name) or one.is_dir():
                     return False
-                found = found or suffix in TABLE_SUFFIXES
+                found = found or _suffix(one.name) in TABLE_SUFFIXES
     except OSError:
         # Listing it tells what is wrong.
         return False

@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from topfive.bulk.inputs.names import TableRow, show_name
+from topfive.bulk.inputs.buckets import Buckets
+from topfive.bulk.inputs.names import TableRow, scheme_of, show_name
+from topfive.bulk.inputs.opening import open_file, require_regular
 from topfive.bulk.inputs.tables import pick, told
 from topfive.bulk.inputs.unreadable import Unreadable
-from topfive.errors import BulkRefused
+from topfive.errors import BulkRefused, BulkStopped, StoreDenied, StoreUnreachable
 
 _ROWS_AT_ONCE = 16
 _BUFFER_BYTES = 1024 * 1024
@@ -18,10 +21,8 @@ _BUFFER_BYTES = 1024 * 1024
 class _OpenColumn:
     """One column of one table, and the few rows of it that were read last."""
 
-    def __init__(self, table: bytes, column: str) -> None:
-        self._parquet = pq.ParquetFile(
-            os.fsdecode(table), buffer_size=_BUFFER_BYTES, pre_buffer=False
-        )
+    def __init__(self, file: BinaryIO | str, column: str) -> None:
+        self._parquet = pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         self._column = column
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._held: dict[int, pa.Scalar] = {}
@@ -74,19 +75,26 @@ class _OpenColumn:
 class TableCursor:
     """The column that is being read; for one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
         self._key: tuple[bytes, str] | None = None
         self._open: _OpenColumn | None = None
 
     def read(self, row: TableRow) -> bytes:
-        """Read the bytes in one row; raises Unreadable."""
+        """Read the bytes in one row.
+
+        Raises Unreadable; BulkStopped if the bucket that the table is in cannot be reached.
+        """
         shown = show_name(row.table)
         try:
             with told(shown):
                 found = self._column(row).read(row.row)
-        except BulkRefused as error:
-            self._close()
+        except (BulkRefused, StoreDenied) as error:
+            self.close()
             raise Unreadable(str(error)) from error
+        except StoreUnreachable as error:
+            self.close()
+            raise BulkStopped(str(error)) from error
         if found is None:
             raise Unreadable(f"{shown} has no such row.")
         content = found.as_py()
@@ -97,11 +105,19 @@ class TableCursor:
     def _column(self, row: TableRow) -> _OpenColumn:
         key = row.table, row.column
         if self._open is None or key != self._key:
-            self._close()
-            self._open, self._key = _OpenColumn(row.table, row.column), key
+            self.close()
+            self._open, self._key = _OpenColumn(self._file(row.table), row.column), key
         return self._open
 
-    def _close(self) -> None:
+    def _file(self, table: bytes) -> BinaryIO | str:
+        if scheme_of(table):
+            return open_file(table, self._buckets)
+        require_regular(table)
+        # Its own way to files is faster than ours.
+        return os.fsdecode(table)
+
+    def close(self) -> None:
+        """Close the table that is open, if any."""
         if self._open is not None:
             self._open.close()
         self._open = self._key = None

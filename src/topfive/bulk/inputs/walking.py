@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from topfive.bulk.inputs.entries import Entry
 
+_WILDCARDS = (b"*", b"?", b"[")
 # Whether a path below the folder, as its parts, is meant; of a folder: whether to look into it.
 Chooser = Callable[[list[bytes]], bool]
 
@@ -93,14 +94,15 @@ def _is_linked_folder(one: os.DirEntry[bytes]) -> bool:
 class GlobPattern:
     """A glob: `*`, `?` and `[...]` within a name, and `**` for any number of folders.
 
-    `folder` is its part before the first wildcard. Names that begin with a dot are meant only
-    where the pattern has the dot, as in shells.
+    `folder` is the folders before the first wildcard, `start` all before it. Names that begin
+    with a dot are meant only where the pattern has the dot, as in shells.
     """
 
     def __init__(self, pattern: bytes) -> None:
         parts = pattern.split(b"/")
-        fixed = next(number for number, one in enumerate(parts) if _has_wildcard(one))
+        fixed = next(number for number, one in enumerate(parts) if has_wildcard(one))
         self.folder = b"/".join(parts[:fixed]) or b"/"
+        self.start = pattern[: min(map(pattern.find, filter(pattern.__contains__, _WILDCARDS)))]
         self._parts = [one for one in parts[fixed:] if one]
         self._depth = next(
             (number for number, one in enumerate(self._parts) if one == b"**"), len(self._parts)
@@ -119,7 +121,7 @@ class GlobPattern:
             return self.is_deep and not parts[-1].startswith(b".")
         return depth < len(self._parts) and self._matches(parts, self._names[:depth])
 
-    def _matches(self, parts: list[bytes], names: list[re.Pattern[bytes] | None]) -> bool:
+    def _matches(self, parts: list[bytes], names: list[re.Pattern[str] | None]) -> bool:
         if not names:
             return not parts
         if names[0] is None:
@@ -132,16 +134,20 @@ class GlobPattern:
                 if not any(one.startswith(b".") for one in parts[:skipped])
             )
         return (
-            bool(parts) and bool(names[0].match(parts[0])) and self._matches(parts[1:], names[1:])
+            bool(parts)
+            and bool(names[0].match(os.fsdecode(parts[0])))
+            and self._matches(parts[1:], names[1:])
         )
 
 
-def _has_wildcard(part: bytes) -> bool:
-    return any(one in part for one in b"*?[")
+def has_wildcard(part: bytes) -> bool:
+    """Tell a glob from a path."""
+    return any(one in part for one in _WILDCARDS)
 
 
-def _compile(part: bytes) -> re.Pattern[bytes] | None:
+def _compile(part: bytes) -> re.Pattern[str] | None:
     if part == b"**":
         return None
-    hidden = b"" if part.startswith(b".") else rb"(?!\.)"
-    return re.compile(hidden + fnmatch.translate(part.decode("latin-1")).encode("latin-1"))
+    hidden = "" if part.startswith(b".") else r"(?!\.)"
+    # As text, so that `?` is a character and not a byte of one.
+    return re.compile(hidden + fnmatch.translate(os.fsdecode(part)))

@@ -142,6 +142,7 @@ def test_a_folder_that_goes_is_refused(tmp_path: Path) -> None:
     [
         ("*.jpg", ["a.jpg", "b.jpg"]),
         ("?.jpg", ["a.jpg", "b.jpg"]),
+        ("?.png", ["\u00e9.png"]),
         ("[!a].jpg", ["b.jpg"]),
         ("*/*.jpg", ["d/c.jpg"]),
         ("**/*.jpg", ["a.jpg", "b.jpg", "d/c.jpg", "d/e/f.jpg"]),
@@ -154,7 +155,10 @@ def test_a_folder_that_goes_is_refused(tmp_path: Path) -> None:
 )
 def test_globs_mean_what_shells_mean(tmp_path: Path, pattern: str, meant: list[str]) -> None:
     """Files of any name, and hidden ones only where the dot is written."""
-    fill(tmp_path, ["a.jpg", "b.jpg", ".h.jpg", "d/c.jpg", "d/e/f.jpg", "d/e/g.txt", ".i/j.jpg"])
+    fill(
+        tmp_path,
+        ["a.jpg", "b.jpg", ".h.jpg", "d/c.jpg", "d/e/f.jpg", "d/e/g.txt", ".i/j.jpg", "\u00e9.png"],
+    )
     if meant:
         assert names_in(tmp_path, tmp_path / pattern) == meant
     else:
