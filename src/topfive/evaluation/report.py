@@ -1,21 +1,17 @@
 """An evaluation as one HTML file that needs nothing else: plots, tables and photos are in it."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-
 from topfive import __version__
-from topfive.errors import OperatorError
 from topfive.evaluation.confusion_table import list_confused_pairs, tabulate_confusions
 from topfive.evaluation.evaluation import Compared, Evaluation, short_titles
 from topfive.evaluation.plots import draw_confidences, draw_latencies, draw_reliability
 from topfive.evaluation.thumbnails import draw_thumbnail
 from topfive.evaluation.wrong_answers import WrongAnswer, worst_answers, wrong_alone
+from topfive.html_reports.page import open_template, write_page
 from topfive.images.limits import ImageLimits
 from topfive.statistics.proportions import Interval
 
@@ -54,21 +50,13 @@ def write_report(
 
     Raises OperatorError if the file cannot be written; a former one is still there then.
     """
-    # File names that are no UTF-8 are shown with a question mark.
-    content = render_report(evaluation, against, options).encode("utf-8", "replace")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OperatorError(f"The report {path} cannot be written: {error.strerror}.") from error
+    write_page(path, render_report(evaluation, against, options))
 
 
 def render_report(evaluation: Evaluation, against: Compared | None, options: ReportOptions) -> str:
     """Make the HTML of a report."""
     evaluations = [evaluation, against.evaluation] if against else [evaluation]
-    return _template().render(
+    return open_template("topfive.evaluation", interval=interval).render(
         topfive=__version__,
         options=options,
         models=[_model(one, place) for place, one in enumerate(evaluations)],
@@ -83,20 +71,6 @@ def render_report(evaluation: Evaluation, against: Compared | None, options: Rep
         comparison=against.comparison if against else None,
         galleries=_galleries(evaluation, options, against),
     )
-
-
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(percent=percent, interval=interval)
-    source = (files("topfive.evaluation") / "templates" / "report.html").read_text("utf-8")
-    return environment.from_string(source)
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Write a share as a percentage; a dash where there is none."""
-    return "-" if share is None else f"{100 * share:.{digits}f}%"
 
 
 def interval(estimate: Interval) -> str:
