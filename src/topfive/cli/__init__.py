@@ -5,6 +5,7 @@ import sys
 import click
 
 from topfive import __version__
+from topfive.cli.bulk import bulk
 from topfive.cli.classify import classify
 from topfive.cli.db import db
 from topfive.cli.doctor import doctor
@@ -50,6 +51,7 @@ for command in (
     quantize,
     evaluate,
     classify,
+    bulk,
     db,
     doctor,
 ):

@@ -51,8 +51,16 @@ def decode_segment(content: bytes, run_id: str) -> list[ShardOutcome]:
     return [_OUTCOME.validate_json(line) for line in lines.splitlines()]
 
 
+def read_outcomes(folder: ResultsFolder, run_id: str) -> Iterator[ShardOutcome]:
+    """Read what is finished of a run, which may still be at work; nothing is written.
+
+    Of a shard that is told of twice the later one counts.
+    """
+    return SegmentLog(folder, run_id, driver="").read()
+
+
 class SegmentLog:
-    """The segments of a run, which one driver at a time adds to."""
+    """The segments of a run, which one driver at a time adds to; without a name it only reads."""
 
     def __init__(self, folder: ResultsFolder, run_id: str, driver: str) -> None:
         self.damaged: list[str] = []
@@ -96,7 +104,7 @@ class SegmentLog:
             )
 
     def _close_block(self) -> None:
-        if self._next % SEGMENTS_IN_BLOCK:
+        if self._next % SEGMENTS_IN_BLOCK or not self._driver:
             return
         name = f"{_BLOCKS}/{self._next // SEGMENTS_IN_BLOCK - 1:06d}.ndjson"
         self._folder.write(name, encode_segment(self._run_id, self._driver, self._block))
