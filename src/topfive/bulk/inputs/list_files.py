@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from topfive.bulk.inputs.entries import Entry, InputDigest, Shard, divide
+from topfive.errors import OperatorError
 
 INPUTS_FOLDER = "_topfive/inputs"
-_SHARDS_PER_FILE = 100
+SHARDS_PER_FILE = 100
 _SCHEMA = pa.schema(
     [
         ("shard", pa.int64()),
@@ -31,8 +32,8 @@ class ListFolder(Protocol):
     def write(self, name: str, content: bytes, /) -> object:
         """Write a file whole."""
 
-    def delete(self, name: str, /) -> object:
-        """Delete a file."""
+    def delete(self, names: Iterable[str], /) -> object:
+        """Delete files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,20 @@ def write_input_list(
     files: list[str] = []
     count = 0
     try:
-        while some := list(islice(shards, _SHARDS_PER_FILE)):
-            files.append(f"{INPUTS_FOLDER}/{len(files):06}.parquet")
+        while some := list(islice(shards, SHARDS_PER_FILE)):
+            files.append(list_file_name(len(files)))
             folder.write(files[-1], _encode(some))
             count += len(some)
     except BaseException:
-        for name in files:
-            with suppress(OSError):
-                folder.delete(name)
+        with suppress(OSError, OperatorError):
+            folder.delete(files)
         raise
     return InputList(digest.count, count, digest.hexdigest(), tuple(files))
+
+
+def list_file_name(number: int) -> str:
+    """Name a list's file, from 0 on, each of which but the last has SHARDS_PER_FILE shards."""
+    return f"{INPUTS_FOLDER}/{number:06}.parquet"
 
 
 def read_shard(row: Mapping[str, Any]) -> Shard:

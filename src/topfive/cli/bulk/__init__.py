@@ -13,3 +13,9 @@ def bulk() -> None:
 
 
 bulk.add_command(report)
+from topfive.cli.bulk.command import CommandWithOthers
+from topfive.cli.bulk.score import score
+
+__all__ = ["bulk"]
+
+bulk = CommandWithOthers(score, ())

@@ -1,7 +1,7 @@
 """Lists of names that somebody wrote, and the lists that are written for Ray."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,10 @@ class Folder:
         """Keep a file."""
         self.files[name] = content
 
-    def delete(self, name: str) -> None:
-        """Forget a file."""
-        del self.files[name]
+    def delete(self, names: Iterable[str]) -> None:
+        """Forget files."""
+        for name in names:
+            del self.files[name]
 
 
 def test_lines_are_names_in_the_lists_order(tmp_path: Path) -> None:

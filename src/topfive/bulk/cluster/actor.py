@@ -1,0 +1,73 @@
+"""What runs in each actor: a classifier, and shard after shard through it."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from topfive.bulk.cluster.attempts import LEFT_OUT, Attempt
+from topfive.bulk.cluster.messages import Message, encode_message, problem_message
+from topfive.bulk.cluster.model import open_same_model
+from topfive.bulk.cluster.plan import WorkPlan
+from topfive.bulk.inputs.entries import Shard
+from topfive.bulk.inputs.list_files import read_shard
+from topfive.bulk.inputs.reading import open_reader
+from topfive.bulk.results.parts import PartFile, ShardWork, write_part
+from topfive.bulk.scoring import score_shard
+from topfive.errors import OperatorError
+
+Batch = dict[str, NDArray[Any]]
+
+
+class ShardScorer:
+    """Classifies shards and writes their files; Ray Data makes one for each actor."""
+
+    def __init__(self, plan: WorkPlan, attempts: Any) -> None:
+        self._plan = plan
+        self._attempts = attempts
+        self._node = ray.util.get_node_ip_address()
+        self._refusal: OperatorError | None = None
+        try:
+            self._classifier = open_same_model(plan.model_options, plan.model, plan.limits)
+        except OperatorError as error:
+            # Raised here, Ray would only begin the actor again.
+            self._refusal = error
+        self._reader = open_reader(plan.limits)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Work on the one shard of a batch; gives one message."""
+        shard = read_shard({name: values[0] for name, values in batch.items()})
+        try:
+            message = Message(self._score(shard).outcome)
+        except OperatorError as error:
+            message = problem_message(error, self._node)
+        return {"message": np.array([encode_message(message)], dtype=object)}
+
+    def _score(self, shard: Shard) -> PartFile:
+        if self._refusal is not None:
+            raise self._refusal
+        plan, began_at = self._plan, time.time()
+        attempt = ray.get(self._attempts.begin.remote(shard.number))
+        before = self._watch(shard.number, attempt)
+        rows = list(score_shard(self._classifier, plan.limits, self._reader, shard, before))
+        work = ShardWork(began_at, time.time() - began_at, self._node)
+        written = write_part(plan.folder, plan.format, plan.run_id, shard, rows, plan.ref, work)
+        self._attempts.finish.remote(shard.number)
+        return written
+
+    def _watch(self, shard: int, attempt: Attempt) -> Callable[[int], str]:
+        return partial(self._reach, shard, attempt) if attempt.is_watched else _reach_unwatched
+
+    def _reach(self, shard: int, attempt: Attempt, place: int) -> str:
+        if place in attempt.left_out:
+            return LEFT_OUT
+        ray.get(self._attempts.reach.remote(shard, place))
+        return ""
+
+
+def _reach_unwatched(_place: int) -> str:
+    return ""

@@ -1,0 +1,206 @@
+"""Ray, started on this machine for one run, or a cluster that is there already."""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from topfive.bulk.cluster.capacity import Wanted, read_capacity
+from topfive.errors import BulkRefused, BulkStopped
+from topfive.machine.probe import probe_machine
+
+# Only lists of names and outcomes of shards lie in it.
+_OBJECT_STORE_BYTES = 128 * 1024**2
+_CONNECT_TIMEOUT_S = 5.0
+_LOOK_AGAIN_S = 0.5
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+# By this Ray listens on 127.0.0.1 alone, as it does on systems whose firewalls ask people.
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """Which cluster is meant, what is wanted of it, and for how long to wait for that.
+
+    Without an `address` Ray is started on this machine.
+    """
+
+    address: str
+    actors: int | None
+    wait_s: float
+
+
+class Cluster:
+    """Ray as it is now, and how much of it this run uses."""
+
+    def __init__(self, ray: Any, wanted: Wanted, wait_s: float) -> None:
+        self.needs_gpu = wanted.needs_gpu
+        self.wait_s = wait_s
+        self._wanted = wanted
+        self._ray = ray
+
+    def room(self) -> int:
+        """Tell how many actors there is room for now, and no more than are wanted."""
+        room = read_capacity(self._ray.nodes()).room(needs_gpu=self.needs_gpu)
+        return room if self._wanted.actors is None else min(room, self._wanted.actors)
+
+    def nodes(self) -> int:
+        """Tell how many nodes there are now."""
+        return len(read_capacity(self._ray.nodes()).cpus)
+
+    def wait_for_start(self) -> None:
+        """Wait until there is room for what is wanted; raises BulkRefused that says what is not."""
+        if not self._wait(self._wanted):
+            raise BulkRefused(
+                f"The cluster has {self._describe()}, and {self._wanted.describe()} are needed. "
+                f"None came within {self.wait_s:g} s. Start more nodes, give a smaller number "
+                "after --actors, or a longer time after --wait-s."
+            )
+
+    def wait_for_any(self) -> None:
+        """Wait until there is room for one actor; raises BulkStopped if there is none."""
+        if not self._wait(Wanted(None, self.needs_gpu)):
+            raise BulkStopped(
+                f"All nodes that could work have gone: the cluster has {self._describe()}. What "
+                "is finished is kept; go on with --resume."
+            )
+
+    def _wait(self, wanted: Wanted) -> bool:
+        give_up_s = time.monotonic() + self.wait_s
+        while not wanted.fits(read_capacity(self._ray.nodes())):
+            if time.monotonic() >= give_up_s:
+                return False
+            time.sleep(_LOOK_AGAIN_S)
+        return True
+
+    def _describe(self) -> str:
+        return read_capacity(self._ray.nodes()).describe()
+
+
+@contextmanager
+def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
+    """Start Ray here, or join the cluster that is named, until the block ends.
+
+    Where the engine is torch and there are GPUs, each actor has one. Raises BulkRefused if the
+    cluster cannot be reached, does not fit, or has no room within the time.
+    """
+    opened = _join(options) if options.address else _start(options.actors or own_cpus())
+    with opened as ray, redirect_stdout(_Nowhere()):
+        gpus = sum(read_capacity(ray.nodes()).gpus.values())
+        cluster = Cluster(ray, Wanted(options.actors, uses_torch and gpus > 0), options.wait_s)
+        cluster.wait_for_start()
+        yield cluster
+
+
+def own_cpus() -> int:
+    """Tell how many CPUs this process may keep busy; at least 1."""
+    return max(1, ceil(probe_machine().cpus))
+
+
+class _Nowhere:
+    """Takes what Ray writes on standard output: that actors have ended, which we tell."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return None
+
+
+@contextmanager
+def _start(cpus: int) -> Iterator[Any]:
+    # A token of its own: without one Ray writes one into the home directory, to stay there.
+    os.environ.update(_QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    ray = _import_ray()
+    folder = Path(tempfile.mkdtemp(prefix="topfive-bulk-"))
+    try:
+        with _quiet_stderr():
+            ray.init(
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(folder),
+            )
+        yield ray
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _join(options: ClusterOptions) -> Iterator[Any]:
+    _check_address(options.address)
+    os.environ.update(_QUIET)
+    ray = _import_ray()
+    try:
+        with _quiet_stderr():
+            ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise BulkRefused(_say_refused(options.address, error)) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _import_ray() -> Any:
+    # It reads the environment when it is imported.
+    import ray  # noqa: PLC0415
+
+    return ray
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Let nothing be written to standard error, not even past Python; errors are raised, too."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _check_address(address: str) -> None:
+    """Do nothing if somebody listens at an address; Ray itself would try for minutes."""
+    if address == _AUTO:
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "://" in address:
+        raise BulkRefused(
+            f"{address!r} is no address of a cluster. Write HOST:PORT, as `ray start` shows it, "
+            "or auto on a machine that is a node of it."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise BulkRefused(
+            f"No cluster answers at {address}: {error}. Start one with `ray start --head`, or "
+            "leave --address out to work on this machine."
+        ) from error
+
+
+def _say_refused(address: str, error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return (
+        f"The cluster at {address} cannot be joined: {said} topfive and Ray must have the same "
+        "versions on each node, and this machine must be a node of the cluster."
+    )

@@ -1,0 +1,57 @@
+"""What Ray Data gives, batch by batch, with an eye on whether anybody is left who works."""
+
+from collections.abc import Iterable, Iterator
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any, Protocol
+
+from ray.exceptions import RayError
+
+from topfive.errors import BulkStopped
+
+_LOOK_EVERY_S = 2.0
+_MOST_WAITING = 16
+
+
+class Watched(Protocol):
+    """What is asked while nothing comes."""
+
+    def wait_for_any(self) -> None:
+        """Return as soon as somebody can work; raises BulkStopped if nobody comes."""
+
+
+class Stream:
+    """Reads batches in a thread, as their iterator waits for ever for a node that has gone."""
+
+    def __init__(self, batches: Iterable[dict[str, Any]], cluster: Watched) -> None:
+        self._batches = batches
+        self._cluster = cluster
+        self._read: Queue[dict[str, Any] | BaseException | None] = Queue(_MOST_WAITING)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Give each batch; raises BulkStopped where Ray fails or all nodes have gone."""
+        Thread(target=self._collect, daemon=True).start()
+        while (batch := self._next()) is not None:
+            if isinstance(batch, BaseException):
+                raise BulkStopped(f"Ray failed: {_first_line(batch)}") from batch
+            yield batch
+
+    def _next(self) -> dict[str, Any] | BaseException | None:
+        while True:
+            try:
+                return self._read.get(timeout=_LOOK_EVERY_S)
+            except Empty:
+                self._cluster.wait_for_any()
+
+    def _collect(self) -> None:
+        try:
+            for batch in self._batches:
+                self._read.put(batch)
+        except (RayError, RuntimeError, OSError) as error:
+            self._read.put(error)
+        else:
+            self._read.put(None)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,104 @@
+"""One shard's pictures, read ahead and classified one after the other, as the API does it."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Protocol
+
+from topfive.bulk.inputs.entries import Entry, Shard
+from topfive.bulk.inputs.names import show_name
+from topfive.bulk.inputs.reading import Reader, Unreadable
+from topfive.bulk.results.rows import ReadTimings, ResultRow
+from topfive.classify.classifier import Classification
+from topfive.errors import Failure
+from topfive.images.limits import ImageLimits
+from topfive.images.sniff import SniffedPicture, sniff
+
+# As the API answers, unless it is asked for another number.
+TOP_K = 5
+# The one word that is not the API's: over HTTP there are no files. `topfive classify` has it too.
+UNREADABLE = "unreadable_file"
+_READERS = 4
+# At most so many pictures are in memory, each of them no larger than the limit allows.
+_READ_AHEAD = 8
+
+
+class Classifies(Protocol):
+    """What is needed of a classifier."""
+
+    def classify(self, upload: SniffedPicture, top_k: int, /) -> Classification:
+        """Tell the best classes of a picture; raises a Failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadPicture:
+    """A picture's bytes, or why there are none."""
+
+    data: bytes
+    unreadable: str
+    read_ms: float
+
+
+def score_shard(
+    classifier: Classifies,
+    limits: ImageLimits,
+    reader: Reader,
+    shard: Shard,
+    before: Callable[[int], str] = lambda _index: "",
+) -> Iterator[ResultRow]:
+    """Classify a shard's pictures in their order; a bad one is a row with its failure's code.
+
+    `before` is told each picture's place in the shard just before it is looked at; a sentence that
+    it answers with is why the picture is left out, which makes it an `internal_error`.
+    """
+    for place, (entry, picture) in enumerate(_read_ahead(reader, shard.entries)):
+        row = ResultRow(
+            shard.first_index + place,
+            show_name(entry.name),
+            timings=ReadTimings(read_ms=picture.read_ms),
+        )
+        if reason := before(place):
+            yield replace(row, error="internal_error", detail=reason)
+        elif picture.unreadable:
+            yield replace(row, error=UNREADABLE, detail=picture.unreadable)
+        else:
+            yield _score(classifier, limits, picture.data, row)
+
+
+def _score(classifier: Classifies, limits: ImageLimits, data: bytes, row: ResultRow) -> ResultRow:
+    if len(data) <= limits.max_bytes:
+        row = replace(row, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    try:
+        found = classifier.classify(sniff(data, limits), TOP_K)
+    except Failure as failure:
+        return replace(row, error=failure.code, detail=failure.detail)
+    timings = ReadTimings(
+        row.timings.read_ms, found.decode_ms, found.preprocess_ms, found.inference_ms
+    )
+    return replace(row, image=found.image, classes=found.classes, timings=timings)
+
+
+def _read_ahead(reader: Reader, entries: Iterable[Entry]) -> Iterator[tuple[Entry, _ReadPicture]]:
+    """Read pictures in their order, the next of them while the last is worked on."""
+    waiting: deque[tuple[Entry, Future[_ReadPicture]]] = deque()
+    with ThreadPoolExecutor(_READERS) as pool:
+        for entry in entries:
+            waiting.append((entry, pool.submit(_read, reader, entry)))
+            if len(waiting) >= _READ_AHEAD:
+                first, reading = waiting.popleft()
+                yield first, reading.result()
+        while waiting:
+            first, reading = waiting.popleft()
+            yield first, reading.result()
+
+
+def _read(reader: Reader, entry: Entry) -> _ReadPicture:
+    started = perf_counter()
+    try:
+        data, unreadable = reader.read(entry), ""
+    except Unreadable as error:
+        data, unreadable = b"", error.detail
+    return _ReadPicture(data, unreadable, (perf_counter() - started) * 1000)

@@ -1,0 +1,67 @@
+"""A folder of pictures through `topfive bulk`, on a Ray of its own."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.bulk.command import read_rows, run_bulk
+from topfive.bundles.store import demo_root
+
+PICTURES = 23
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder of good pictures, one that is none, and one of zero bytes."""
+    folder = tmp_path_factory.mktemp("pictures")
+    samples = [one.read_bytes() for one in sorted((demo_root() / "digits/1").glob("sample-*.png"))]
+    for number in range(PICTURES - 2):
+        (folder / f"{number:03}.png").write_bytes(samples[number % len(samples)])
+    (folder / "bad \U0001f600\n.png").write_bytes(b"this is no picture")
+    Path(os.fsdecode(os.fsencode(folder) + b"/empty-\xff.jpg")).write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run once for all tests here."""
+    results = tmp_path_factory.mktemp("results")
+    done = run_bulk(folder, "--out", results, "--shard-pictures", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    (results / "told.json").write_text(done.stdout)
+    return results
+
+
+def test_each_picture_is_a_row_in_order(folder: Path, results: Path) -> None:
+    """Nothing is lost or twice, and results are in the order of the names."""
+    rows = read_rows(results)
+    assert [row["index"] for row in rows] == list(range(PICTURES))
+    assert len({row["path"] for row in rows}) == PICTURES
+
+
+def test_a_bad_picture_is_a_row_with_its_code(results: Path) -> None:
+    """It stops nothing, whatever it is called."""
+    bad = {row["path"].rpartition("/")[2]: row["error"] for row in read_rows(results)}
+    assert bad["bad \U0001f600\n.png"] == "unsupported_format"
+    assert bad["empty-\\xff.jpg"] == "empty_file"
+    assert sum(1 for error in bad.values() if error) == 2
+
+
+def test_the_summary_counts_what_was_done(results: Path) -> None:
+    """`--json` gives one object on standard output, and nothing beside it."""
+    told = json.loads((results / "told.json").read_text())
+    assert told["totals"]["pictures"] == told["done_now"] == PICTURES
+    assert told["totals"]["errors"] == {"empty_file": 1, "unsupported_format": 1}
+    assert told["model"]["name"] == "digits"
+
+
+def test_a_finished_run_has_nothing_left_to_do(folder: Path, results: Path) -> None:
+    """`--resume` says so and ends well; without it the folder is refused."""
+    again = run_bulk(folder, "--out", results, "--shard-pictures", "5", "--resume")
+    assert again.returncode == 0
+    assert "finished already" in again.stderr
+    refused = run_bulk(folder, "--out", results, "--shard-pictures", "5")
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
