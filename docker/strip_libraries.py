@@ -32,7 +32,6 @@ UNUSED = (
     "pillow.libs/libfreetype-*",
     "pillow.libs/libharfbuzz-*",
     # NumPy: building extensions, its tests' means, and what it would only import when asked for.
-    "numpy/random",
     "numpy/fft",
     "numpy/testing",
     "numpy/polynomial",
@@ -63,6 +62,10 @@ UNUSED = (
     "pyarrow/_orc.*.so",
     "pyarrow/include",
     "pyarrow/src",
+    # Ray, where it is: for Java, learning by reinforcement, language models.
+    "ray/jars",
+    "ray/rllib",
+    "ray/llm",
     # Swagger UI with a bar at its top, which the page does not have.
     "flask_openapi3_swagger/templates/swagger/js/swagger-ui-standalone-preset.js",
 )
@@ -70,6 +73,8 @@ UNUSED = (
 UNUSED_ANYWHERE = (
     "tests/", "sboms/", "*.pyi", "*.pyx", "*.pxd", "*.a", "*.c", "RECORD", "__pycache__/",
 )  # fmt: skip
+# Only pandas, which Ray's data brings, needs it.
+UNUSED_WITHOUT_PANDAS = ("numpy/random",)
 KEPT = ("openvino/libs/libopenvino_ir_frontend.so*", "openvino/frontend/__pycache__/")
 
 
@@ -77,7 +82,8 @@ def main() -> None:
     """Delete, and say how much that was."""
     site = Path(sysconfig.get_path("purelib"))
     kept = {path for pattern in KEPT for path in site.glob(pattern)}
-    unused = {path for pattern in UNUSED for path in site.glob(pattern)}
+    patterns = UNUSED if (site / "pandas").is_dir() else UNUSED + UNUSED_WITHOUT_PANDAS
+    unused = {path for pattern in patterns for path in site.glob(pattern)}
     unused |= {path for pattern in UNUSED_ANYWHERE for path in site.rglob(pattern)}
     freed_bytes = sum(_delete(path) for path in sorted(unused - kept))
     print(f"{freed_bytes / 1e6:.0f} MB deleted")  # noqa: T201

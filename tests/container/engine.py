@@ -34,6 +34,8 @@ _CONTEXT = (
     "requirements-history.txt",
     "requirements-postgresql.txt",
     "requirements-parquet.txt",
+    "requirements-bulk.txt",
+    "requirements-cluster.txt",
     "src",
 )
 

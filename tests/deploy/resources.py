@@ -25,11 +25,11 @@ _UNITS = {"Mi": 1024**2, "Gi": 1024**3}
 _POD_OWNERS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 
 
-def compose_build(folder: Path, *components: str) -> Path:
-    """Write a build of base with some components into `folder`."""
+def compose_build(folder: Path, *components: str, base: str = "base") -> Path:
+    """Write a build of base, or of another folder, with some components into `folder`."""
     build = {
         "namespace": "topfive",
-        "resources": [os.path.relpath(K8S / "base", folder.resolve())],
+        "resources": [os.path.relpath(K8S / base, folder.resolve())],
         "components": [
             os.path.relpath(K8S / "components" / component, folder.resolve())
             for component in components

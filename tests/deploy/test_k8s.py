@@ -46,7 +46,7 @@ TOPFIVE_USER = 10001
 # The oldest and the newest Kubernetes that kubernetes-validate knows of those documented.
 VERSIONS = ("1.27", "1.37")
 # kubernetes-validate has no schema of these: they are not Kubernetes' own.
-CUSTOM_KINDS = {"ServiceMonitor"}
+CUSTOM_KINDS = {"RayJob", "ServiceMonitor"}
 
 
 @pytest.fixture(scope="session", params=BUILDS)

@@ -26,7 +26,13 @@ STANDARD_NAMES = {
 # Read by the test suite, the Compose file and `topfive models`, so that all can be set in one
 # environment.
 RESERVED_NAMES = frozenset(
-    {"TOPFIVE_TEST_WEIGHTS", "TOPFIVE_TEST_PHOTOS", "TOPFIVE_DOMAIN", "TOPFIVE_API_KEY"}
+    {
+        "TOPFIVE_TEST_WEIGHTS",
+        "TOPFIVE_TEST_PHOTOS",
+        "TOPFIVE_TEST_KUBERAY_CRD",
+        "TOPFIVE_DOMAIN",
+        "TOPFIVE_API_KEY",
+    }
 )
 
 
