@@ -84,17 +84,36 @@ def containers(job: Resource) -> list[Any]:
 
 def test_it_follows_kuberays_own_schema(job: Resource) -> None:
     """The resource definition that the operator installs accepts every field and value."""
-    validator = pytest.importorskip("jsonschema")
     place = os.environ.get(CRD)
     if not place:
         pytest.skip(f"{CRD} is not set: it names KubeRay's file ray.io_rayjobs.yaml.")
-    definition = yaml.safe_load(Path(place).read_text())
+    assert problems_with(job, yaml.safe_load(Path(place).read_text())) == []
+
+
+def test_a_field_that_a_definition_lacks_is_found(job: Resource) -> None:
+    """Holding it against a resource definition finds what is misspelt and of another type."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    types = {str: "string", int: "integer", bool: "boolean", dict: "object", list: "array"}
+    fields = {name: {"type": types[kind]} for name, kind in JOB_FIELDS.items()}
+    spec = {"type": "object", "properties": fields}
+    fields |= {"rayClusterSpec": anything, "submitterPodTemplate": anything}
+    schema = {"type": "object", "properties": {name: {} for name in job} | {"spec": spec}}
+    version = {"name": "v1", "schema": {"openAPIV3Schema": schema}}
+    definition = {"spec": {"group": "ray.io", "versions": [version]}}
+    assert problems_with(job, definition) == []
+    misspelt = job | {"spec": job["spec"] | {"entryPoint": "topfive", "backoffLimit": "3"}}
+    assert len(problems_with(misspelt, definition)) == 2
+
+
+def problems_with(job: Resource, definition: Any) -> list[str]:
+    """List what a resource definition does not accept, unknown fields included."""
+    validator = pytest.importorskip("jsonschema").Draft4Validator
     (schema,) = (
         one["schema"]["openAPIV3Schema"]
         for one in definition["spec"]["versions"]
         if f"{definition['spec']['group']}/{one['name']}" == job["apiVersion"]
     )
-    validator.validate(job, strict(schema), cls=validator.Draft4Validator)
+    return [one.message for one in validator(strict(schema)).iter_errors(job)]
 
 
 def strict(schema: Any) -> Any:
@@ -105,7 +124,7 @@ def strict(schema: Any) -> Any:
         return schema
     made = {name: strict(one) for name, one in schema.items()}
     is_open = made.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in made
-    if isinstance(made.get("properties"), dict) and "type" in made and not is_open:
+    if isinstance(made.get("properties"), dict) and made.get("type") == "object" and not is_open:
         made["additionalProperties"] = False
     return made
 
