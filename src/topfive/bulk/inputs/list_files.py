@@ -32,7 +32,7 @@ class ListFolder(Protocol):
     def write(self, name: str, content: bytes, /) -> object:
         """Write a file whole."""
 
-    def delete(self, names: Iterable[str], /) -> object:
+    def delete(self, *names: str) -> object:
         """Delete files."""
 
 
@@ -64,7 +64,7 @@ def write_input_list(
             count += len(some)
     except BaseException:
         with suppress(OSError, OperatorError):
-            folder.delete(files)
+            folder.delete(*files)
         raise
     return InputList(digest.count, count, digest.hexdigest(), tuple(files))
 

@@ -1,7 +1,7 @@
 """Lists of names that somebody wrote, and the lists that are written for Ray."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ class Folder:
         """Keep a file."""
         self.files[name] = content
 
-    def delete(self, names: Iterable[str]) -> None:
+    def delete(self, *names: str) -> None:
         """Forget files."""
         for name in names:
             del self.files[name]
