@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from time import monotonic
 
+from topfive import __version__
 from topfive.bulk.cluster.model import describe_model, open_model
 from topfive.bulk.cluster.plan import WorkPlan
 from topfive.bulk.cluster.session import ClusterOptions, connect
@@ -27,7 +28,7 @@ from topfive.bulk.results.formats import parse_format
 from topfive.bulk.results.manifest import RunModel, RunPlan
 from topfive.bulk.results.run import Run, open_run
 from topfive.engines import EngineOptions
-from topfive.errors import OperatorError
+from topfive.errors import BulkStopped, OperatorError
 from topfive.registry.desired import ModelOptions, named_model
 from topfive.settings import Settings
 from topfive.wiring import desired_model
@@ -132,9 +133,12 @@ def _noting_the_end(run: Run) -> Iterator[None]:
     except OperatorError as error:
         run.stop(str(error))
         raise
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt as error:
         run.stop("It was interrupted.")
-        raise
+        done = run.finished_shards.totals().pictures
+        raise BulkStopped(
+            f"The run was interrupted. {done:,} pictures are done and kept; go on with --resume."
+        ) from error
 
 
 def _settle_list(run: Run, source: Source, entries: Iterator[Entry]) -> None:
@@ -168,6 +172,7 @@ def _list_files(run: Run) -> list[str]:
 def _score(run: Run, work: _Work) -> None:
     manifest, choices = run.manifest, work.choices
     plan = WorkPlan(
+        __version__,
         manifest.run_id,
         manifest.format,
         run.folder,

@@ -1,14 +1,17 @@
 """What runs in each actor: a classifier, and shard after shard through it."""
 
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from topfive import __version__
 from topfive.bulk.cluster.attempts import LEFT_OUT, Attempt
 from topfive.bulk.cluster.messages import Message, encode_message, problem_message
 from topfive.bulk.cluster.model import open_same_model
@@ -18,7 +21,7 @@ from topfive.bulk.inputs.list_files import read_shard
 from topfive.bulk.inputs.reading import open_reader
 from topfive.bulk.results.parts import PartFile, ShardWork, write_part
 from topfive.bulk.scoring import score_shard
-from topfive.errors import OperatorError
+from topfive.errors import BulkRefused, BulkStopped, OperatorError
 
 Batch = dict[str, NDArray[Any]]
 
@@ -32,6 +35,7 @@ class ShardScorer:
         self._node = ray.util.get_node_ip_address()
         self._refusal: OperatorError | None = None
         try:
+            _require_version(plan.topfive_version)
             self._classifier = open_same_model(plan.model_options, plan.model, plan.limits)
         except OperatorError as error:
             # Raised here, Ray would only begin the actor again.
@@ -45,6 +49,8 @@ class ShardScorer:
             message = Message(self._score(shard).outcome)
         except OperatorError as error:
             message = problem_message(error, self._node)
+        except Exception as error:  # noqa: BLE001 - a worker's loop: Ray would only try again
+            message = problem_message(_unforeseen(error, shard), self._node)
         return {"message": np.array([encode_message(message)], dtype=object)}
 
     def _score(self, shard: Shard) -> PartFile:
@@ -67,6 +73,22 @@ class ShardScorer:
             return LEFT_OUT
         ray.get(self._attempts.reach.remote(shard, place))
         return ""
+
+
+def _require_version(wanted: str) -> None:
+    if __version__ != wanted:
+        raise BulkRefused(
+            f"topfive is {__version__} here, and {wanted} where the run was started. Install the "
+            "same version on each node."
+        )
+
+
+def _unforeseen(error: Exception, shard: Shard) -> BulkStopped:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return BulkStopped(
+        f"topfive itself went wrong at shard {shard.number}: {type(error).__name__} in "
+        f"{place.name}, line {place.lineno} of {Path(place.filename).name}."
+    )
 
 
 def _reach_unwatched(_place: int) -> str:

@@ -40,7 +40,7 @@ class Wanted:
         """Tell what is asked for, in words."""
         device = "GPU" if self.needs_gpu else "CPU"
         if self.actors is None:
-            return f"at least one node with a {device}"
+            return f"a node with a {device}"
         return f"{_count(self.actors, device)}, one for each actor"
 
 

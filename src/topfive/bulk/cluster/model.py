@@ -3,7 +3,7 @@
 from topfive.bulk.results.manifest import RunModel
 from topfive.classify.classifier import Classifier
 from topfive.engines import EngineOptions
-from topfive.errors import BulkRefused
+from topfive.errors import BulkRefused, BundleMissing
 from topfive.images.limits import ImageLimits
 from topfive.machine.probe import probe_machine
 from topfive.provider.provide import provide_bundle
@@ -17,7 +17,13 @@ def open_model(options: ModelOptions, engine: EngineOptions, limits: ImageLimits
     Raises an OperatorError if it is not there, or does not agree with its reference here.
     """
     may_fetch = options.may_be_stored
-    folder = obtain_bundle(options, provide_bundle) if may_fetch else require_located(options)
+    try:
+        folder = obtain_bundle(options, provide_bundle) if may_fetch else require_located(options)
+    except BundleMissing as error:
+        raise BundleMissing(
+            f"{error} Make it with `topfive pull {options.model}`, or name another after --model: "
+            "digits is inside."
+        ) from error
     return open_classifier(folder, LoadOptions(engine, limits, probe_machine().cpu_flags))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 import ray.data
+from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -16,7 +17,7 @@ from topfive.bulk.cluster.attempts import Attempts
 from topfive.bulk.cluster.messages import decode_message
 from topfive.bulk.cluster.plan import WorkPlan
 from topfive.bulk.cluster.session import Cluster
-from topfive.bulk.cluster.stream import Stream
+from topfive.bulk.cluster.stream import Stream, first_line
 from topfive.bulk.inputs.entries import Shard
 from topfive.bulk.inputs.list_files import SHARDS_PER_FILE, read_shards
 from topfive.bulk.results.contract import ResultsFolder
@@ -40,6 +41,22 @@ def score(
     Shards whose actor ended are left over, and are a further round's. Raises BulkRefused or
     BulkStopped where an actor says that it cannot work, or nobody is left who can.
     """
+    _configure()
+    try:
+        yield from _rounds(files, unfinished, plan, cluster)
+    except RayError as error:
+        raise BulkStopped(
+            f"Ray has ended, or cannot go on: {first_line(error)} What is finished is kept; go on "
+            "with --resume."
+        ) from error
+
+
+def _rounds(
+    files: Sequence[str],
+    unfinished: Callable[[], Iterator[int]],
+    plan: WorkPlan,
+    cluster: Cluster,
+) -> Iterator[ShardOutcome]:
     attempts = _start_attempts()
     fruitless = known_bad = 0
     while wanted := _wanted(files, unfinished()):
@@ -54,7 +71,8 @@ def score(
         if fruitless >= _MOST_FRUITLESS_ROUNDS:
             raise BulkStopped(
                 f"Processes that work on shards ended {fruitless} times before any was finished. "
-                "They may need more memory: give a smaller number after --actors."
+                "They may need more memory: give a smaller number after --actors. What is "
+                "finished is kept; go on with --resume."
             )
 
 
@@ -69,7 +87,6 @@ def _round(
     wanted: list[dict[str, Any]], plan: WorkPlan, attempts: Any, cluster: Cluster
 ) -> Iterator[ShardOutcome]:
     """Work on each shard once."""
-    _configure()
     # Reading takes no CPU of those that actors have: there may be no other.
     shards = ray.data.from_items(wanted, override_num_blocks=len(wanted)).flat_map(
         ListReader(plan.folder), num_cpus=0
@@ -125,7 +142,8 @@ def _row(shard: Shard) -> dict[str, Any]:
 def _start_attempts() -> Any:
     """Start what counts attempts here, where it ends with the driver and with nobody else."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Attempts).options(num_cpus=0, scheduling_strategy=here).remote()
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+    return ray.remote(Attempts).options(scheduling_strategy=here, **options).remote()
 
 
 def _configure() -> None:

@@ -17,6 +17,7 @@ class WorkPlan:
     answers as all others do.
     """
 
+    topfive_version: str
     run_id: str
     format: str
     folder: ResultsFolder

@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -14,6 +15,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from topfive.bulk.cluster.agreement import require_same_topfive
 from topfive.bulk.cluster.capacity import Wanted, read_capacity
 from topfive.errors import BulkRefused, BulkStopped
 from topfive.machine.probe import probe_machine
@@ -26,9 +28,18 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    # Else whoever asks it a question after the end starts it again.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
 }
-# By this Ray listens on 127.0.0.1 alone, as it does on systems whose firewalls ask people.
-_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_ALONE = {
+    # By this Ray listens on 127.0.0.1 alone, as it does on systems whose firewalls ask people.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # So long Ray's processes look for one of them that was killed, before they end too.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+}
+# A cluster that is there answers at once.
+_JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2", "RAY_py_gcs_connect_timeout_s": "5"}
+_FOLDER_PREFIX = "topfive-bulk-"
 _AUTO = "auto"
 
 
@@ -66,9 +77,9 @@ class Cluster:
         """Wait until there is room for what is wanted; raises BulkRefused that says what is not."""
         if not self._wait(self._wanted):
             raise BulkRefused(
-                f"The cluster has {self._describe()}, and {self._wanted.describe()} are needed. "
-                f"None came within {self.wait_s:g} s. Start more nodes, give a smaller number "
-                "after --actors, or a longer time after --wait-s."
+                f"The cluster has {self._describe()}. Needed: {self._wanted.describe()}. No more "
+                f"came within {self.wait_s:g} s. Start more nodes, give a smaller number after "
+                "--actors, or a longer time after --wait-s."
             )
 
     def wait_for_any(self) -> None:
@@ -96,14 +107,26 @@ def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
     """Start Ray here, or join the cluster that is named, until the block ends.
 
     Where the engine is torch and there are GPUs, each actor has one. Raises BulkRefused if the
-    cluster cannot be reached, does not fit, or has no room within the time.
+    cluster cannot be reached, has another version of topfive or Ray, or no room within the time.
     """
     opened = _join(options) if options.address else _start(options.actors or own_cpus())
-    with opened as ray, redirect_stdout(_Nowhere()):
+    with redirect_stdout(_Nowhere()), opened as ray, _ending_as_by_keyboard():
         gpus = sum(read_capacity(ray.nodes()).gpus.values())
         cluster = Cluster(ray, Wanted(options.actors, uses_torch and gpus > 0), options.wait_s)
         cluster.wait_for_start()
+        if options.address:
+            require_same_topfive(ray)
         yield cluster
+
+
+@contextmanager
+def _ending_as_by_keyboard() -> Iterator[None]:
+    """Have SIGTERM raise what Ctrl-C does; Ray's own handler would print where it was."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def own_cpus() -> int:
@@ -121,12 +144,20 @@ class _Nowhere:
         return None
 
 
+def _ownership() -> dict[str, str]:
+    """Make a token, without which nobody else on this machine can have Ray run anything.
+
+    Left alone, Ray writes one into the home directory, to stay there.
+    """
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
 @contextmanager
 def _start(cpus: int) -> Iterator[Any]:
-    # A token of its own: without one Ray writes one into the home directory, to stay there.
-    os.environ.update(_QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    os.environ.update(_QUIET | _ALONE | _ownership())
     ray = _import_ray()
-    folder = Path(tempfile.mkdtemp(prefix="topfive-bulk-"))
+    _delete_left_over(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
     try:
         with _quiet_stderr():
             ray.init(
@@ -143,15 +174,23 @@ def _start(cpus: int) -> Iterator[Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _delete_left_over(parent: Path) -> None:
+    """Delete the folders of runs whose process was killed."""
+    for folder in parent.glob(f"{_FOLDER_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def _join(options: ClusterOptions) -> Iterator[Any]:
     _check_address(options.address)
-    os.environ.update(_QUIET)
+    os.environ.update(_QUIET | _JOINING)
     ray = _import_ray()
     try:
         with _quiet_stderr():
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise BulkRefused(_say_refused(options.address, error)) from error
     try:
         yield ray
@@ -200,7 +239,12 @@ def _check_address(address: str) -> None:
 
 def _say_refused(address: str, error: Exception) -> str:
     said = " ".join(str(error).split())
+    if "ersion mismatch" in said:
+        return (
+            f"Ray or Python here is not as on the cluster at {address}: {said} Install the same "
+            "versions, with requirements-bulk.txt, on each node."
+        )
     return (
-        f"The cluster at {address} cannot be joined: {said} topfive and Ray must have the same "
-        "versions on each node, and this machine must be a node of the cluster."
+        f"The cluster at {address} cannot be joined: {said[:300]} This machine must be a node of "
+        "it, started with `ray start`, and have its token (RAY_AUTH_MODE, RAY_AUTH_TOKEN)."
     )

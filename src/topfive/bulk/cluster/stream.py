@@ -5,8 +5,6 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any, Protocol
 
-from ray.exceptions import RayError
-
 from topfive.errors import BulkStopped
 
 _LOOK_EVERY_S = 2.0
@@ -33,7 +31,10 @@ class Stream:
         Thread(target=self._collect, daemon=True).start()
         while (batch := self._next()) is not None:
             if isinstance(batch, BaseException):
-                raise BulkStopped(f"Ray failed: {_first_line(batch)}") from batch
+                raise BulkStopped(
+                    f"Ray cannot go on: {first_line(batch)} What is finished is kept; go on with "
+                    "--resume."
+                ) from batch
             yield batch
 
     def _next(self) -> dict[str, Any] | BaseException | None:
@@ -47,11 +48,13 @@ class Stream:
         try:
             for batch in self._batches:
                 self._read.put(batch)
-        except (RayError, RuntimeError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a loop that ends with nobody to hear of it
             self._read.put(error)
         else:
             self._read.put(None)
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def first_line(error: BaseException) -> str:
+    """Tell the first line of what a library says, as a sentence."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if line.endswith(".") else f"{line}."

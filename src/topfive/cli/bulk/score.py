@@ -1,13 +1,19 @@
 """`topfive bulk PICTURES --out RESULTS`."""
 
 import json
+import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from topfive.cli.extras import require_packages
 from topfive.settings import read_settings
+from topfive.telemetry.console import printable
+from topfive.telemetry.logs import LogOptions, configure_logs
+
+if TYPE_CHECKING:
+    from topfive.bulk.run import BulkSummary
 
 _ENGINES = ("auto", "openvino", "torch")
 _PRECISIONS = ("auto", "f32", "bf16", "int8")
@@ -57,10 +63,29 @@ def score(as_json: bool, **given: Any) -> None:
     from topfive.bulk.run import BulkChoices, run_bulk  # noqa: PLC0415
     from topfive.cli.bulk.progress import show_progress  # noqa: PLC0415
 
+    configure_logs(LogOptions("critical", "console"), sys.stderr)
     choices = BulkChoices(**given)
     with show_progress() as progress:
         summary = run_bulk(choices, read_settings(), progress)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:
-        click.echo(f"{summary.totals.pictures:,} pictures in {summary.results}.")
+        _show(summary)
+
+
+def _show(summary: "BulkSummary") -> None:
+    from topfive.bulk.pace import show_duration  # noqa: PLC0415
+
+    totals, model = summary.totals, summary.model
+    bad = sum(totals.errors.values())
+    click.echo(
+        f"{totals.pictures:,} pictures in {printable(summary.results)}: "
+        f"{totals.pictures - bad:,} classified, {bad:,} with an error."
+    )
+    for code, count in sorted(totals.errors.items(), key=lambda one: (-one[1], one[0])):
+        click.echo(f"  {count:>9,}  {code}")
+    rate = summary.done_now / summary.duration_s
+    click.echo(
+        f"Done now: {summary.done_now:,} in {show_duration(summary.duration_s)}, {rate:,.0f} a "
+        f"second, by {model.name} {model.version} ({model.engine}, {model.precision})."
+    )
