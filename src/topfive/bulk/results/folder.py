@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from topfive.bulk.results.bucket import ResultsBucket
 from topfive.bulk.results.contract import ListedFile, ResultsFolder
 from topfive.bulk.results.directory import ResultsDirectory
 from topfive.errors import BulkRefused
@@ -13,7 +14,7 @@ __all__ = ["ListedFile", "ResultsFolder", "open_results"]
 def open_results(place: str) -> ResultsFolder:
     """Open the folder at a path or an address; nothing is made or looked up yet.
 
-    Raises BulkRefused if there can be none, or the library for it is not installed.
+    Raises BulkRefused if there can be none, SettingsError if its library is not installed.
     """
     if "://" not in place:
         if not place or "\x00" in place:
@@ -28,4 +29,4 @@ def open_results(place: str) -> ResultsFolder:
             f"Results cannot be written to {address.shown}, a web server. Give a directory, or "
             "an address that begins with s3://, gs:// or az://."
         )
-    raise BulkRefused(f"Results cannot be written to {address.shown} yet. Give a directory.")
+    return ResultsBucket(address)
