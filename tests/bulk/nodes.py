@@ -24,10 +24,11 @@ def free_port() -> int:
 class Nodes:
     """A cluster: a head without CPUs, and nodes that work, each killed in one blow."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, faults: dict[str, str]) -> None:
         self.port = free_port()
         self.address = f"127.0.0.2:{self.port}"
         self._folder = folder
+        self._faults = faults
         self._count = 0
         self._started: list[subprocess.Popen[bytes]] = []
         self._token = secrets.token_hex(32)
@@ -47,23 +48,24 @@ class Nodes:
             cpus=cpus,
         )
 
-    def add(self, cpus: int = 1) -> subprocess.Popen[bytes]:
+    def add(self, cpus: int = 1) -> None:
         """Start a node that works."""
-        return self._start(f"--address={self.address}", cpus=cpus)
+        self._start(f"--address={self.address}", cpus=cpus)
 
-    def kill(self, node: subprocess.Popen[bytes]) -> None:
-        """End all processes of a node at once, as a loss of power does."""
+    def kill_last(self) -> None:
+        """End all processes of the youngest node at once, as a loss of power does."""
+        node = self._started[-1]
         with suppress(ProcessLookupError):
             os.killpg(node.pid, signal.SIGKILL)
         node.wait()
-        self._started.remove(node)
+        self._started.pop()
 
     def close(self) -> None:
         """End all nodes."""
-        for node in [*self._started]:
-            self.kill(node)
+        while self._started:
+            self.kill_last()
 
-    def _start(self, *options: str, cpus: int) -> subprocess.Popen[bytes]:
+    def _start(self, *options: str, cpus: int) -> None:
         log = (self._folder / f"node-{len(self._started)}-{time.monotonic_ns()}.log").open("wb")
         self._count += 1
         # In the place of 127.0.0.1 Ray takes the machine's address in its network.
@@ -73,14 +75,13 @@ class Nodes:
         with log:
             node = subprocess.Popen(
                 [*map(str, command)],
-                env=os.environ | self.variables,
+                env=os.environ | self.variables | self._faults,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self._started.append(node)
         _wait_for(Path(log.name), node)
-        return node
 
 
 def _wait_for(log: Path, node: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bulk.command import read_rows, run_bulk
-from topfive.bundles.store import demo_root
+from tests.bulk.samples import fill_with_samples
 
 PICTURES = 23
 
@@ -15,10 +15,7 @@ PICTURES = 23
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder of good pictures, one that is none, and one of zero bytes."""
-    folder = tmp_path_factory.mktemp("pictures")
-    samples = [one.read_bytes() for one in sorted((demo_root() / "digits/1").glob("sample-*.png"))]
-    for number in range(PICTURES - 2):
-        (folder / f"{number:03}.png").write_bytes(samples[number % len(samples)])
+    folder = fill_with_samples(tmp_path_factory.mktemp("pictures"), PICTURES - 2)
     (folder / "bad \U0001f600\n.png").write_bytes(b"this is no picture")
     Path(os.fsdecode(os.fsencode(folder) + b"/empty-\xff.jpg")).write_bytes(b"")
     return folder

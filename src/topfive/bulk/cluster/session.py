@@ -39,7 +39,9 @@ _ALONE = {
 }
 # A cluster that is there answers at once.
 _JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2", "RAY_py_gcs_connect_timeout_s": "5"}
-_FOLDER_PREFIX = "topfive-bulk-"
+_FOLDER_PREFIX = "topfive-"
+# Sockets lie in the folder, whose paths have at most 107 bytes, and Ray's part of them takes 64.
+_MOST_FOLDER_BYTES = 43
 _AUTO = "auto"
 
 
@@ -156,8 +158,7 @@ def _ownership() -> dict[str, str]:
 def _start(cpus: int) -> Iterator[Any]:
     os.environ.update(_QUIET | _ALONE | _ownership())
     ray = _import_ray()
-    _delete_left_over(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
+    folder = _make_folder()
     try:
         with _quiet_stderr():
             ray.init(
@@ -172,6 +173,16 @@ def _start(cpus: int) -> Iterator[Any]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_folder() -> Path:
+    """Make a folder for Ray's logs and sockets, and delete those that killed runs have left."""
+    name, random_bytes = f"{_FOLDER_PREFIX}{os.getpid()}-", 8
+    parent = Path(tempfile.gettempdir())
+    if len(os.fsencode(parent / name)) + random_bytes > _MOST_FOLDER_BYTES:
+        parent = Path("/tmp")  # noqa: S108 - the folder in it is made for this process alone
+    _delete_left_over(parent)
+    return Path(tempfile.mkdtemp(prefix=name, dir=parent))
 
 
 def _delete_left_over(parent: Path) -> None:

@@ -1,0 +1,1 @@
+"""How shards are divided among actors, and what becomes of those that end."""
