@@ -35,7 +35,7 @@ _ALONE = {
     # By this Ray listens on 127.0.0.1 alone, as it does on systems whose firewalls ask people.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # So long Ray's processes look for one of them that was killed, before they end too.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
 }
 # A cluster that is there answers at once.
 _JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2", "RAY_py_gcs_connect_timeout_s": "5"}
@@ -43,6 +43,7 @@ _FOLDER_PREFIX = "topfive-"
 # Sockets lie in the folder, whose paths have at most 107 bytes, and Ray's part of them takes 64.
 _MOST_FOLDER_BYTES = 43
 _AUTO = "auto"
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Cluster:
         self.wait_s = wait_s
         self._wanted = wanted
         self._ray = ray
+        self._head = _head_address(ray)
 
     def room(self) -> int:
         """Tell how many actors there is room for now, and no more than are wanted."""
@@ -82,6 +84,17 @@ class Cluster:
                 f"The cluster has {self._describe()}. Needed: {self._wanted.describe()}. No more "
                 f"came within {self.wait_s:g} s. Start more nodes, give a smaller number after "
                 "--actors, or a longer time after --wait-s."
+            )
+
+    def require_head(self) -> None:
+        """Raise BulkStopped if nobody listens where Ray keeps its state.
+
+        Ray itself would look for it for a while, and then end this process without a word.
+        """
+        if not _answers(self._head):
+            raise BulkStopped(
+                f"Ray's head at {self._head[0]}:{self._head[1]} has gone. What is finished is "
+                "kept; go on with --resume."
             )
 
     def wait_for_any(self) -> None:
@@ -123,12 +136,13 @@ def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
 
 @contextmanager
 def _ending_as_by_keyboard() -> Iterator[None]:
-    """Have SIGTERM raise what Ctrl-C does; Ray's own handler would print where it was."""
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have other signals raise what Ctrl-C does; Ray's own handler would print where it was."""
+    former = {one: signal.signal(one, signal.default_int_handler) for one in _ENDS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def own_cpus() -> int:
@@ -171,7 +185,7 @@ def _start(cpus: int) -> Iterator[Any]:
             )
         yield ray
     finally:
-        ray.shutdown()
+        _leave(ray)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -206,7 +220,26 @@ def _join(options: ClusterOptions) -> Iterator[Any]:
     try:
         yield ray
     finally:
+        _leave(ray)
+
+
+def _leave(ray: Any) -> None:
+    """End our part of Ray; without its head that would end this process before it has told why."""
+    if ray.is_initialized() and _answers(_head_address(ray)):
         ray.shutdown()
+
+
+def _head_address(ray: Any) -> tuple[str, int]:
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    return host, int(port)
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, _CONNECT_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _import_ray() -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from queue import Empty, Queue
 from threading import Thread
+from time import monotonic
 from typing import Any, Protocol
 
 from topfive.errors import BulkStopped
@@ -12,7 +13,10 @@ _MOST_WAITING = 16
 
 
 class Watched(Protocol):
-    """What is asked while nothing comes."""
+    """What is asked now and then."""
+
+    def require_head(self) -> None:
+        """Do nothing as long as the cluster is there; raises BulkStopped."""
 
     def wait_for_any(self) -> None:
         """Return as soon as somebody can work; raises BulkStopped if nobody comes."""
@@ -24,6 +28,7 @@ class Stream:
     def __init__(self, batches: Iterable[dict[str, Any]], cluster: Watched) -> None:
         self._batches = batches
         self._cluster = cluster
+        self._looked_s = monotonic()
         self._read: Queue[dict[str, Any] | BaseException | None] = Queue(_MOST_WAITING)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -39,9 +44,14 @@ class Stream:
 
     def _next(self) -> dict[str, Any] | BaseException | None:
         while True:
+            if monotonic() - self._looked_s >= _LOOK_EVERY_S:
+                self._cluster.require_head()
+                self._looked_s = monotonic()
             try:
                 return self._read.get(timeout=_LOOK_EVERY_S)
             except Empty:
+                # Before any question to the cluster: without its head that would wait for ever.
+                self._cluster.require_head()
                 self._cluster.wait_for_any()
 
     def _collect(self) -> None:

@@ -19,6 +19,9 @@ class Nodes:
     def __init__(self, *, are_there: bool = True) -> None:
         self._are_there = are_there
 
+    def require_head(self) -> None:
+        """Do nothing: the head is there."""
+
     def wait_for_any(self) -> None:
         """Raise if nobody is there."""
         if not self._are_there:
