@@ -20,6 +20,7 @@ from topfive.bulk.inputs.list_files import (
 )
 from topfive.bulk.inputs.listing import list_entries
 from topfive.bulk.inputs.source import Source, parse_source
+from topfive.bulk.interruption import ending_as_by_keyboard
 from topfive.bulk.progress import Progress
 from topfive.bulk.results.changes import count_changes, refuse_other_list
 from topfive.bulk.results.finished import Totals
@@ -83,6 +84,11 @@ def run_bulk(choices: BulkChoices, settings: Settings, progress: Progress) -> Bu
     Raises BulkRefused or another Mistake where something is wrong with what was asked for, and
     BulkStopped where the run cannot go on; what is finished is kept.
     """
+    with ending_as_by_keyboard():
+        return _run(choices, settings, progress)
+
+
+def _run(choices: BulkChoices, settings: Settings, progress: Progress) -> BulkSummary:
     began_s = monotonic()
     source = parse_source(choices.pictures, choices.column)
     folder = open_results(choices.out)
@@ -133,7 +139,7 @@ def _noting_the_end(run: Run) -> Iterator[None]:
     except OperatorError as error:
         run.stop(str(error))
         raise
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, SystemExit) as error:
         run.stop("It was interrupted.")
         done = run.finished_shards.totals().pictures
         raise BulkStopped(

@@ -14,9 +14,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from topfive.bulk.cluster.actor import ShardScorer
 from topfive.bulk.cluster.attempts import Attempts
+from topfive.bulk.cluster.members import Cluster
 from topfive.bulk.cluster.messages import decode_message
 from topfive.bulk.cluster.plan import WorkPlan
-from topfive.bulk.cluster.session import Cluster
 from topfive.bulk.cluster.stream import Stream, first_line
 from topfive.bulk.inputs.entries import Shard
 from topfive.bulk.inputs.list_files import SHARDS_PER_FILE, read_shards

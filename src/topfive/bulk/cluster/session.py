@@ -4,10 +4,8 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -17,13 +15,13 @@ from typing import Any
 
 from topfive.bulk.cluster.agreement import require_same_topfive
 from topfive.bulk.cluster.capacity import Wanted, read_capacity
-from topfive.errors import BulkRefused, BulkStopped
+from topfive.bulk.cluster.members import CONNECT_TIMEOUT_S, Cluster, answers, head_address
+from topfive.bulk.interruption import ending_as_by_keyboard, held_signals
+from topfive.errors import BulkRefused
 from topfive.machine.probe import probe_machine
 
 # Only lists of names and outcomes of shards lie in it.
 _OBJECT_STORE_BYTES = 128 * 1024**2
-_CONNECT_TIMEOUT_S = 5.0
-_LOOK_AGAIN_S = 0.5
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
@@ -43,7 +41,6 @@ _FOLDER_PREFIX = "topfive-"
 # Sockets lie in the folder, whose paths have at most 107 bytes, and Ray's part of them takes 64.
 _MOST_FOLDER_BYTES = 43
 _AUTO = "auto"
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,65 +55,6 @@ class ClusterOptions:
     wait_s: float
 
 
-class Cluster:
-    """Ray as it is now, and how much of it this run uses."""
-
-    def __init__(self, ray: Any, wanted: Wanted, wait_s: float) -> None:
-        self.needs_gpu = wanted.needs_gpu
-        self.wait_s = wait_s
-        self._wanted = wanted
-        self._ray = ray
-        self._head = _head_address(ray)
-
-    def room(self) -> int:
-        """Tell how many actors there is room for now, and no more than are wanted."""
-        room = read_capacity(self._ray.nodes()).room(needs_gpu=self.needs_gpu)
-        return room if self._wanted.actors is None else min(room, self._wanted.actors)
-
-    def nodes(self) -> int:
-        """Tell how many nodes there are now."""
-        return len(read_capacity(self._ray.nodes()).cpus)
-
-    def wait_for_start(self) -> None:
-        """Wait until there is room for what is wanted; raises BulkRefused that says what is not."""
-        if not self._wait(self._wanted):
-            raise BulkRefused(
-                f"The cluster has {self._describe()}. Needed: {self._wanted.describe()}. No more "
-                f"came within {self.wait_s:g} s. Start more nodes, give a smaller number after "
-                "--actors, or a longer time after --wait-s."
-            )
-
-    def require_head(self) -> None:
-        """Raise BulkStopped if nobody listens where Ray keeps its state.
-
-        Ray itself would look for it for a while, and then end this process without a word.
-        """
-        if not _answers(self._head):
-            raise BulkStopped(
-                f"Ray's head at {self._head[0]}:{self._head[1]} has gone. What is finished is "
-                "kept; go on with --resume."
-            )
-
-    def wait_for_any(self) -> None:
-        """Wait until there is room for one actor; raises BulkStopped if there is none."""
-        if not self._wait(Wanted(None, self.needs_gpu)):
-            raise BulkStopped(
-                f"All nodes that could work have gone: the cluster has {self._describe()}. What "
-                "is finished is kept; go on with --resume."
-            )
-
-    def _wait(self, wanted: Wanted) -> bool:
-        give_up_s = time.monotonic() + self.wait_s
-        while not wanted.fits(read_capacity(self._ray.nodes())):
-            if time.monotonic() >= give_up_s:
-                return False
-            time.sleep(_LOOK_AGAIN_S)
-        return True
-
-    def _describe(self) -> str:
-        return read_capacity(self._ray.nodes()).describe()
-
-
 @contextmanager
 def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
     """Start Ray here, or join the cluster that is named, until the block ends.
@@ -125,24 +63,13 @@ def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
     cluster cannot be reached, has another version of topfive or Ray, or no room within the time.
     """
     opened = _join(options) if options.address else _start(options.actors or own_cpus())
-    with redirect_stdout(_Nowhere()), opened as ray, _ending_as_by_keyboard():
+    with redirect_stdout(_Nowhere()), opened as ray, ending_as_by_keyboard():
         gpus = sum(read_capacity(ray.nodes()).gpus.values())
         cluster = Cluster(ray, Wanted(options.actors, uses_torch and gpus > 0), options.wait_s)
         cluster.wait_for_start()
         if options.address:
             require_same_topfive(ray)
         yield cluster
-
-
-@contextmanager
-def _ending_as_by_keyboard() -> Iterator[None]:
-    """Have other signals raise what Ctrl-C does; Ray's own handler would print where it was."""
-    former = {one: signal.signal(one, signal.default_int_handler) for one in _ENDS}
-    try:
-        yield
-    finally:
-        for one, handler in former.items():
-            signal.signal(one, handler)
 
 
 def own_cpus() -> int:
@@ -174,7 +101,7 @@ def _start(cpus: int) -> Iterator[Any]:
     ray = _import_ray()
     folder = _make_folder()
     try:
-        with _quiet_stderr():
+        with held_signals(), _quiet_stderr():
             ray.init(
                 num_cpus=cpus,
                 include_dashboard=False,
@@ -213,7 +140,7 @@ def _join(options: ClusterOptions) -> Iterator[Any]:
     os.environ.update(_QUIET | _JOINING)
     ray = _import_ray()
     try:
-        with _quiet_stderr():
+        with held_signals(), _quiet_stderr():
             ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise BulkRefused(_say_refused(options.address, error)) from error
@@ -225,21 +152,8 @@ def _join(options: ClusterOptions) -> Iterator[Any]:
 
 def _leave(ray: Any) -> None:
     """End our part of Ray; without its head that would end this process before it has told why."""
-    if ray.is_initialized() and _answers(_head_address(ray)):
+    if ray.is_initialized() and answers(head_address(ray)):
         ray.shutdown()
-
-
-def _head_address(ray: Any) -> tuple[str, int]:
-    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-    return host, int(port)
-
-
-def _answers(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address, _CONNECT_TIMEOUT_S).close()
-    except OSError:
-        return False
-    return True
 
 
 def _import_ray() -> Any:
@@ -273,7 +187,7 @@ def _check_address(address: str) -> None:
             "or auto on a machine that is a node of it."
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise BulkRefused(
             f"No cluster answers at {address}: {error}. Start one with `ray start --head`, or "
