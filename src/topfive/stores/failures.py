@@ -66,12 +66,18 @@ class FailureWords:
             raise self._translate(f"{self.shown}/{path}".rstrip("/"), error) from error
 
     def _translate(self, what: str, error: Exception) -> StoreUnreachable:
-        status = error.code if isinstance(error, HTTPError) else None
+        status = _status_of(error)
         if _is_refusal(error) or status in _REFUSED_STATUSES or _is_login(error):
             return StoreDenied(f"{what}: the store refuses access. {self.if_refused}.")
         if isinstance(error, FileNotFoundError) or status in _MISSING_STATUSES:
             return FileMissing(f"There is nothing at {what} that can be seen.")
         return StoreUnreachable(f"{what} cannot be used now: {_reason(error)}.")
+
+
+def _status_of(error: Exception) -> object:
+    """Tell the status that a server answered, by the names that libraries have for it."""
+    found = (getattr(error, name, None) for name in ("status_code", "code", "status"))
+    return next((one for one in found if isinstance(one, int)), None)
 
 
 def _is_refusal(error: Exception) -> bool:

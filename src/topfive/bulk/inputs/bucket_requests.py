@@ -5,6 +5,7 @@ bucket in memory, and their paths change names that end with a slash or hold two
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 _PIECE_BYTES = 1024 * 1024
@@ -116,10 +117,17 @@ class AzureRequests:
         return Page(objects, token or "")
 
     async def read(self, bucket: str, key: str, most_bytes: int) -> bytes:
-        """Read a range; of an empty blob the library makes nothing."""
+        """Read a range; what has none is empty."""
+        from azure.core.exceptions import HttpResponseError  # noqa: PLC0415 - adlfs brings it
+
         async with self.files.service_client.get_blob_client(bucket, key) as blob:
-            stream = await blob.download_blob(offset=0, length=most_bytes)
-            content: bytes = await stream.readall()
+            try:
+                stream = await blob.download_blob(offset=0, length=most_bytes)
+                content: bytes = await stream.readall()
+            except HttpResponseError as error:
+                if error.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise
+                return b""
         return content
 
 
