@@ -6,7 +6,7 @@ from itertools import chain
 from topfive.bulk.inputs.buckets import Buckets, ObjectName, parse_object
 from topfive.bulk.inputs.entries import Entry
 from topfive.bulk.inputs.names import TABLE_SUFFIXES
-from topfive.bulk.inputs.source import is_picture
+from topfive.bulk.inputs.source import is_left_over, is_picture
 from topfive.bulk.inputs.walking import GlobPattern, has_wildcard
 
 
@@ -25,17 +25,16 @@ def list_bucket(place: bytes, buckets: Buckets) -> Iterator[Entry]:
 def list_bucket_tables(place: bytes, buckets: Buckets) -> Iterator[Entry]:
     """List the table at an address, or the tables below it; raises BulkRefused."""
     name = parse_object(place)
+    if has_wildcard(name.key.encode()):
+        return _list_matching(name, buckets)
     if place.lower().endswith(TABLE_SUFFIXES):
         return _list_itself(name, buckets)
     return (
         one
         for one in _list_below(name, buckets)
-        if one.name.lower().endswith(TABLE_SUFFIXES) and not _is_left_over(one.name[len(place) :])
+        if one.name.lower().endswith(TABLE_SUFFIXES)
+        and not any(map(is_left_over, one.name[len(place) :].split(b"/")))
     )
-
-
-def _is_left_over(path: bytes) -> bool:
-    return any(one.startswith((b".", b"_")) for one in path.split(b"/"))
 
 
 def _list_below(name: ObjectName, buckets: Buckets) -> Iterator[Entry]:

@@ -1,5 +1,6 @@
 """Buckets of S3, Google Cloud Storage and Azure: their objects' names, and their bytes."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -16,6 +17,10 @@ from topfive.stores.failures import is_login_failure
 from topfive.stores.filesystem import failure_words, open_filesystem, run
 
 _T = TypeVar("_T")
+
+_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html; the others have the same.
+_MOST_KEY_BYTES = 1024
 
 # A picture that comes more slowly than so is given up.
 _LIMITS = StoreLimits(min_bytes_per_s=256 * 1024)
@@ -42,9 +47,16 @@ class ObjectName:
 
 
 def parse_object(name: bytes) -> ObjectName:
-    """Read an address; raises ValueError if it is not UTF-8."""
-    scheme, _, rest = name.decode().partition("://")
+    """Read an address; raises ValueError, with a sentence, if it cannot be one."""
+    try:
+        scheme, _, rest = name.decode().partition("://")
+    except UnicodeDecodeError as error:
+        raise ValueError("The address is no UTF-8.") from error
     bucket, _, key = rest.partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError("The address has no name of a bucket as there are.")
+    if len(key.encode()) > _MOST_KEY_BYTES:
+        raise ValueError(f"The address has more than {_MOST_KEY_BYTES} bytes behind the bucket.")
     return ObjectName(scheme.lower(), bucket, key)
 
 

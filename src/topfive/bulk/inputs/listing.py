@@ -11,9 +11,9 @@ from topfive.bulk.inputs.entries import Entry
 from topfive.bulk.inputs.name_lists import read_names
 from topfive.bulk.inputs.names import TABLE_SUFFIXES, scheme_of
 from topfive.bulk.inputs.opening import open_file
-from topfive.bulk.inputs.source import JSON_SUFFIXES, Kind, Source, is_picture
+from topfive.bulk.inputs.source import JSON_SUFFIXES, Kind, Source, is_left_over, is_picture
 from topfive.bulk.inputs.tables import list_rows, show_table
-from topfive.bulk.inputs.walking import GlobPattern, describe, walk
+from topfive.bulk.inputs.walking import GlobPattern, describe, has_wildcard, walk
 from topfive.errors import BulkRefused, StoreUnreachable
 from topfive.images.sniff import picture_suffixes
 
@@ -90,12 +90,13 @@ def _list_tables(source: Source, buckets: Buckets) -> Iterator[Entry]:
 def _tables_of(source: Source, buckets: Buckets) -> Iterator[Entry]:
     if scheme_of(source.place):
         return list_bucket_tables(source.place, buckets)
-    if not Path(os.fsdecode(source.place)).is_dir():
-        return iter([describe(source.place)])
+    path = Path(os.fsdecode(source.place))
+    if not path.is_dir():
+        is_glob = has_wildcard(source.place) and not path.exists()
+        return _list_glob(source, buckets) if is_glob else iter([describe(source.place)])
 
-    # What begins so is left over from who writes there, as Spark and Hadoop have it.
     def wants(parts: list[bytes]) -> bool:
-        return not parts[-1].startswith((b".", b"_"))
+        return not is_left_over(parts[-1])
 
     def wants_file(parts: list[bytes]) -> bool:
         return wants(parts) and parts[-1].lower().endswith(TABLE_SUFFIXES)
@@ -111,13 +112,16 @@ def _say_empty(source: Source) -> str:
     match source.kind:
         case "directory" | "bucket":
             endings = ", ".join(sorted(picture_suffixes()))
-            return f"{source.shown} holds no picture. Pictures end with {endings}."
+            return (
+                f"{source.shown} holds no picture. Pictures end with {endings}. Of pictures in "
+                "Parquet tables name the column, with --column."
+            )
         case "glob":
             return f"No file matches {source.shown}."
         case "list":
             return f"The list {source.shown} names no picture."
         case _:
-            return f"The table {source.shown} has no row."
+            return f"There is no table with a row at {source.shown}."
 
 
 _LISTERS: dict[Kind, Callable[[Source, Buckets], Iterator[Entry]]] = {

@@ -74,7 +74,9 @@ class PictureReader:
         try:
             found = parse_object(name)
         except ValueError as error:
-            raise Unreadable("The address is no UTF-8.") from error
+            raise Unreadable(str(error)) from error
+        if not found.key:
+            raise Unreadable("The address names a bucket, and no object in it.")
         return self._buckets.read(found, self._wanted_bytes)
 
     def _read_row(self, row: TableRow) -> bytes:

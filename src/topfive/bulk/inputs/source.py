@@ -7,6 +7,7 @@ from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
 
+from topfive.bulk.inputs.buckets import parse_object
 from topfive.bulk.inputs.names import TABLE_SUFFIXES, WEB_SCHEMES, scheme_of, show_name
 from topfive.bulk.inputs.walking import has_wildcard
 from topfive.errors import BulkRefused
@@ -56,6 +57,11 @@ def parse_source(text: str, column: str = "") -> Source:
     return Source(kind, place, show_name(place), column)
 
 
+def is_left_over(name: bytes) -> bool:
+    """Tell what writers of tables leave beside them, as Spark and Hadoop have it."""
+    return name.startswith((b".", b"_"))
+
+
 def is_picture(name: bytes) -> bool:
     """Tell whether a file is named like a picture of a format that is accepted."""
     return _suffix(name) in _picture_suffixes()
@@ -76,12 +82,10 @@ def _kind_of_address(place: bytes, column: str) -> Kind:
         raise BulkRefused(
             f"Nothing is read from addresses that begin with {scheme}://. {_WHAT_IT_CAN_BE}"
         )
-    if not place.partition(b"://")[2].strip(b"/"):
-        raise BulkRefused(f"{show_name(place)} names no bucket.")
     try:
-        place.decode()
-    except UnicodeDecodeError as error:
-        raise BulkRefused(f"{show_name(place)} is no UTF-8, as keys of buckets are.") from error
+        parse_object(place)
+    except ValueError as error:
+        raise BulkRefused(f"{show_name(place)} cannot be used. {error}") from error
     return _kind_of_file(place) or ("parquet" if column else "bucket")
 
 
@@ -98,7 +102,7 @@ def _kind_of_path(place: bytes, column: str) -> Kind:
     except OSError as error:
         # A file may be called `a[1].jpg`: what is there comes before wildcards.
         if has_wildcard(place):
-            return "glob"
+            return "parquet" if _suffix(place) in TABLE_SUFFIXES else "glob"
         raise BulkRefused(
             f"{show_name(place)} cannot be used: {error.strerror}. {_WHAT_IT_CAN_BE}"
         ) from error
@@ -126,12 +130,12 @@ def _suffix(name: bytes) -> bytes:
 
 
 def _holds_tables(folder: bytes) -> bool:
-    """Tell a folder of tables: it holds some, and beside them no picture and no folder."""
+    """Tell a folder of tables: it holds some, and beside them no picture and no other folder."""
     found = False
     try:
         with os.scandir(folder) as entries:
             for one in entries:
-                if is_picture(one.name) or one.is_dir():
+                if is_picture(one.name) or (one.is_dir() and not is_left_over(one.name)):
                     return False
                 found = found or _suffix(one.name) in TABLE_SUFFIXES
     except OSError:

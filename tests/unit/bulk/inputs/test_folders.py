@@ -178,3 +178,10 @@ def test_a_glob_below_nothing_is_refused(tmp_path: Path) -> None:
     """A glob whose folder is not there says so."""
     with pytest.raises(BulkRefused, match="There is nothing at"):
         entries_of(tmp_path / "nowhere/*.jpg")
+
+
+def test_ten_thousand_tiny_files_are_ten_thousand_entries(tmp_path: Path) -> None:
+    """None is lost and none is twice, however many lie in one folder."""
+    names = [f"{number}.png" for number in range(10_000)]
+    fill(tmp_path, names)
+    assert names_in(tmp_path, tmp_path) == sorted(names)

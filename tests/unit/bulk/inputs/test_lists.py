@@ -59,6 +59,19 @@ def test_json_strings_can_name_anything(tmp_path: Path) -> None:
     assert all(isinstance(one, bytes) for one in contents(entries_of(path)))
 
 
+def test_addresses_that_cannot_be_are_rows(tmp_path: Path) -> None:
+    """No library is asked for what no store can have."""
+    names = ["s3://", "s3://b!d/a.jpg", "gs://bucket", f"az://box/{'x' * 1025}", "s3://b\udcff/a"]
+    path = write_json_lines(tmp_path / "list.ndjson", names)
+    assert contents(entries_of(path)) == [
+        "The address has no name of a bucket as there are.",
+        "The address has no name of a bucket as there are.",
+        "The address names a bucket, and no object in it.",
+        "The address has more than 1024 bytes behind the bucket.",
+        "The address is no UTF-8.",
+    ]
+
+
 def test_addresses_stay_as_they_are(tmp_path: Path) -> None:
     """Files, objects and web addresses may be mixed."""
     names = ["s3://bucket/a.jpg", "https://example.test/a.jpg?x=1", "/absolute.jpg"]

@@ -63,6 +63,8 @@ def test_a_folder_of_tables_is_read_in_order(tmp_path: Path) -> None:
     write_table(tmp_path / "d/1.parquet", {"image": BYTES[:50]})
     fill(tmp_path / "d", ["_SUCCESS", "_temporary/x.parquet", ".x.parquet"])
     assert contents(entries_of(tmp_path / "d", "image")) == BYTES
+    assert contents(entries_of(tmp_path / "d")) == BYTES
+    assert contents(entries_of(tmp_path / "d/*.parquet")) == BYTES
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_a_folder_of_tables_is_read_in_order(tmp_path: Path) -> None:
         ({"a": ["1"], "b": ["2"]}, "", "several columns"),
         ({"a": [b"1"]}, "image", "no column 'image'"),
         ({"a": [1], "b": [b"1"]}, "a", "no column 'a'"),
-        ({"a": pa.array([], pa.binary())}, "", "has no row"),
+        ({"a": pa.array([], pa.binary())}, "", "no table with a row"),
     ],
 )
 def test_a_table_without_a_clear_column_is_refused(
