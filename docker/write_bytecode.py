@@ -1,4 +1,4 @@
-"""Writes the bytecode of every module that a serving worker imports, and of no other.
+"""Writes the bytecode of every module that a serving worker imports, or an actor, and of no other.
 
 The base image has none, and a container with a read-only disk cannot write any. It is marked as
 never to be compared with its source: times of files differ from build to build.
@@ -7,6 +7,7 @@ never to be compared with its source: times of files differ from build to build.
 import py_compile
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +18,27 @@ from topfive.settings import parse_settings
 
 # What serves beside the app: the command, Gunicorn's worker, the health check.
 BESIDE_THE_APP = ("topfive.cli", "topfive.server.adapter", "urllib.request")
+# Where Ray is: what its nodes, its actors and a bulk run begin with.
+FOR_BULK = (
+    "ray.data",
+    "ray._private.log_monitor",
+    "ray._private.runtime_env.agent.main",
+    "ray._private.workers.default_worker",
+    "ray.autoscaler._private.monitor",
+    "ray.dashboard.dashboard",
+    "ray.dashboard.modules.job.job_agent",
+    "ray.dashboard.modules.job.job_head",
+    "ray.scripts.scripts",
+    "ray.util.client.server",
+    "topfive.bulk.run",
+    "topfive.bulk.cluster.actor",
+)
 
 
 def main() -> None:
     """Classify one picture as a worker does, then compile all that this has imported."""
     _classify_once()
-    for name in BESIDE_THE_APP:
+    for name in BESIDE_THE_APP + (FOR_BULK if find_spec("ray") else ()):
         import_module(name)
     sources = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     for source in sorted(one for one in sources if one and one.endswith(".py")):

@@ -212,7 +212,8 @@ def test_the_cluster_ends_with_the_run_and_is_tried_again(job: Resource) -> None
 
 def test_the_command_is_one_that_topfive_takes(job: Resource) -> None:
     """Its options are those of `topfive bulk`, whose cluster is the one it runs in."""
-    score = pytest.importorskip("topfive.cli.bulk.score").score
+    from topfive.cli.bulk.score import score
+
     program, command, *arguments = shlex.split(job["spec"]["entrypoint"])
     assert (program, command) == ("topfive", "bulk")
     asked = score.make_context("bulk", arguments).params
