@@ -12,6 +12,7 @@ import pytest
 
 from tests.bulk.command import TIMEOUT_S, TOPFIVE, environment, read_rows, run_bulk
 from tests.bulk.faults import KILLS, write_faults
+from tests.bulk.listening import descendants, listening_addresses
 from tests.bulk.samples import fill_with_samples
 
 
@@ -21,7 +22,8 @@ def test_it_is_found_and_left_out(tmp_path: Path) -> None:
     bad = pictures / "005.png"
     bad.write_bytes(bad.read_bytes() + KILLS)
     faults = write_faults(tmp_path)
-    done = run_bulk(pictures, "--out", tmp_path / "results", "--shard-pictures", "4", **faults)
+    few = ["--shard-pictures", "4", "--actors", "1"]
+    done = run_bulk(pictures, "--out", tmp_path / "results", *few, **faults)
     assert done.returncode == 0, done.stderr
     rows = read_rows(tmp_path / "results")
     assert [row["index"] for row in rows] == list(range(12))
@@ -40,7 +42,9 @@ def temporary() -> Iterator[Path]:
 def test_an_interrupted_run_leaves_no_process_and_no_folder(
     tmp_path: Path, temporary: Path
 ) -> None:
-    """SIGTERM ends all of it; what is finished is kept, and gone on with."""
+    """While it runs, Ray listens on this machine alone. SIGTERM ends all of it; what is finished is
+    kept, and gone on with.
+    """
     pictures = fill_with_samples(tmp_path / "pictures", 300)
     results = tmp_path / "results"
     slow = write_faults(tmp_path, seconds=0.02) | {"TMPDIR": str(temporary)}
@@ -53,6 +57,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_folder(
     )
     _wait_for_parts(results, run)
     assert list(temporary.iterdir())
+    assert listening_addresses({run.pid} | descendants(run.pid)) == {"127.0.0.1"}
     run.send_signal(signal.SIGTERM)
     _, told = run.communicate(timeout=TIMEOUT_S)
     assert run.returncode == 1

@@ -97,7 +97,8 @@ def _round(
         fn_constructor_args=(plan, attempts),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(
-            size=max(1, cluster.room()), max_tasks_in_flight_per_actor=_SHARDS_PER_ACTOR
+            size=max(1, min(cluster.room(), sum(len(one["shards"]) for one in wanted))),
+            max_tasks_in_flight_per_actor=_SHARDS_PER_ACTOR,
         ),
         ray_remote_args_fn=_try_no_shard_again,
         **device,
