@@ -19,6 +19,8 @@ from topfive.bulk.cluster.plan import WorkPlan
 from topfive.bulk.inputs.entries import Shard
 from topfive.bulk.inputs.list_files import read_shard
 from topfive.bulk.inputs.reading import open_reader
+from topfive.bulk.results.contract import ResultsFolder
+from topfive.bulk.results.manifest import MANIFEST_FILE
 from topfive.bulk.results.parts import PartFile, ShardWork, write_part
 from topfive.bulk.scoring import score_shard
 from topfive.errors import BulkRefused, BulkStopped, OperatorError
@@ -36,6 +38,7 @@ class ShardScorer:
         self._refusal: OperatorError | None = None
         try:
             _require_version(plan.topfive_version)
+            require_results(plan.folder)
             self._classifier = open_same_model(plan.model_options, plan.model, plan.limits)
         except OperatorError as error:
             # Raised here, Ray would only begin the actor again.
@@ -44,6 +47,9 @@ class ShardScorer:
 
     def __call__(self, batch: Batch) -> Batch:
         """Work on the one shard of a batch; gives one message."""
+        problem = str(batch.pop("problem")[0])
+        if problem:
+            return _told(Message(problem=problem))
         shard = read_shard({name: values[0] for name, values in batch.items()})
         try:
             message = Message(self._score(shard).outcome)
@@ -51,7 +57,7 @@ class ShardScorer:
             message = problem_message(error, self._node)
         except Exception as error:  # noqa: BLE001 - a worker's loop: Ray would only try again
             message = problem_message(_unforeseen(error, shard), self._node)
-        return {"message": np.array([encode_message(message)], dtype=object)}
+        return _told(message)
 
     def _score(self, shard: Shard) -> PartFile:
         if self._refusal is not None:
@@ -81,6 +87,19 @@ def _require_version(wanted: str) -> None:
             f"topfive is {__version__} here, and {wanted} where the run was started. Install the "
             "same version on each node."
         )
+
+
+def require_results(folder: ResultsFolder) -> None:
+    """Do nothing if this node sees the run's results; raises BulkRefused."""
+    if not folder.exists(MANIFEST_FILE):
+        raise BulkRefused(
+            f"The run in {folder.shown} is not there. Give a bucket for pictures and results, or "
+            "a directory that all nodes share."
+        )
+
+
+def _told(message: Message) -> Batch:
+    return {"message": np.array([encode_message(message)], dtype=object)}
 
 
 def _unforeseen(error: Exception, shard: Shard) -> BulkStopped:

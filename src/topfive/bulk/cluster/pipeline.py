@@ -22,7 +22,7 @@ from topfive.bulk.inputs.entries import Shard
 from topfive.bulk.inputs.list_files import SHARDS_PER_FILE, read_shards
 from topfive.bulk.results.contract import ResultsFolder
 from topfive.bulk.results.rows import ShardOutcome
-from topfive.errors import BulkStopped
+from topfive.errors import BulkStopped, OperatorError
 
 # A shard at work and the next, so that an actor need not wait for it.
 _SHARDS_PER_ACTOR = 2
@@ -123,15 +123,21 @@ class ListReader:
         self._folder = folder
 
     def __call__(self, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Give a row for each shard that is wanted."""
+        """Give a row for each shard that is wanted, or one that says why there is none."""
         numbers = set(wanted["shards"])
-        for shard in read_shards(self._folder.read(wanted["file"])):
-            if shard.number in numbers:
-                yield _row(shard)
+        try:
+            for shard in read_shards(self._folder.read(wanted["file"])):
+                if shard.number in numbers:
+                    yield _row(shard)
+        except (OperatorError, OSError, ValueError) as error:
+            # Ray would leave it out, and nobody would hear of it.
+            problem = f"The list {wanted['file']} cannot be read: {error} Without it the run "
+            yield _row(Shard(-1, 0, ()), f"{problem}cannot go on: begin anew in another folder.")
 
 
-def _row(shard: Shard) -> dict[str, Any]:
+def _row(shard: Shard, problem: str = "") -> dict[str, Any]:
     return {
+        "problem": problem,
         "shard": shard.number,
         "first_index": shard.first_index,
         "names": [entry.name for entry in shard.entries],

@@ -41,6 +41,8 @@ _FOLDER_PREFIX = "topfive-"
 # Sockets lie in the folder, whose paths have at most 107 bytes, and Ray's part of them takes 64.
 _MOST_FOLDER_BYTES = 43
 _AUTO = "auto"
+# No node comes to a Ray that was started here.
+_ALONE_WAIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
     opened = _join(options) if options.address else _start(options.actors or own_cpus())
     with redirect_stdout(_Nowhere()), opened as ray, ending_as_by_keyboard():
         gpus = sum(read_capacity(ray.nodes()).gpus.values())
-        cluster = Cluster(ray, Wanted(options.actors, uses_torch and gpus > 0), options.wait_s)
+        wait_s = options.wait_s if options.address else _ALONE_WAIT_S
+        cluster = Cluster(ray, Wanted(options.actors, uses_torch and gpus > 0), wait_s)
         cluster.wait_for_start()
         if options.address:
             require_same_topfive(ray)
