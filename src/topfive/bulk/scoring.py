@@ -1,10 +1,12 @@
 """One shard's pictures, read ahead and classified one after the other, as the API does it."""
 
 import hashlib
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
@@ -13,7 +15,7 @@ from topfive.bulk.inputs.names import show_name
 from topfive.bulk.inputs.reading import Reader, Unreadable
 from topfive.bulk.results.rows import ReadTimings, ResultRow
 from topfive.classify.classifier import Classification
-from topfive.errors import Failure
+from topfive.errors import Failure, InternalError, OutOfMemory
 from topfive.images.limits import ImageLimits
 from topfive.images.sniff import SniffedPicture, sniff
 
@@ -21,6 +23,10 @@ from topfive.images.sniff import SniffedPicture, sniff
 TOP_K = 5
 # The one word that is not the API's: over HTTP there are no files. `topfive classify` has it too.
 UNREADABLE = "unreadable_file"
+# Why a picture is left out that ends the process of whoever classifies it.
+LEFT_OUT = "The process that classified it ended several times at this picture, which was left out."
+# One picture may be beyond what was foreseen, but not so many in turn.
+_MOST_UNFORESEEN = 20
 _READERS = 4
 # At most so many pictures are in memory, each of them no larger than the limit allows.
 _READ_AHEAD = 8
@@ -37,9 +43,10 @@ class Classifies(Protocol):
 class _ReadPicture:
     """A picture's bytes, or why there are none."""
 
-    data: bytes
-    unreadable: str
-    read_ms: float
+    data: bytes = b""
+    unreadable: str = ""
+    unforeseen: str = ""
+    read_ms: float = 0.0
 
 
 def score_shard(
@@ -60,8 +67,8 @@ def score_shard(
             show_name(entry.name),
             timings=ReadTimings(read_ms=picture.read_ms),
         )
-        if reason := before(place):
-            yield replace(row, error="internal_error", detail=reason)
+        if reason := before(place) or picture.unforeseen:
+            yield replace(row, error=InternalError.code, detail=reason)
         elif picture.unreadable:
             yield replace(row, error=UNREADABLE, detail=picture.unreadable)
         else:
@@ -75,6 +82,10 @@ def _score(classifier: Classifies, limits: ImageLimits, data: bytes, row: Result
         found = classifier.classify(sniff(data, limits), TOP_K)
     except Failure as failure:
         return replace(row, error=failure.code, detail=failure.detail)
+    except MemoryError:
+        return replace(row, error=OutOfMemory.code, detail=OutOfMemory.title)
+    except Exception as error:  # noqa: BLE001 - a worker's loop: one picture must not end the run
+        return replace(row, error=InternalError.code, detail=describe_unforeseen(error))
     timings = ReadTimings(
         row.timings.read_ms, found.decode_ms, found.preprocess_ms, found.inference_ms
     )
@@ -98,7 +109,32 @@ def _read_ahead(reader: Reader, entries: Iterable[Entry]) -> Iterator[tuple[Entr
 def _read(reader: Reader, entry: Entry) -> _ReadPicture:
     started = perf_counter()
     try:
-        data, unreadable = reader.read(entry), ""
+        picture = _ReadPicture(reader.read(entry))
     except Unreadable as error:
-        data, unreadable = b"", error.detail
-    return _ReadPicture(data, unreadable, (perf_counter() - started) * 1000)
+        picture = _ReadPicture(unreadable=error.detail)
+    except Exception as error:  # noqa: BLE001 - as in `_score`
+        picture = _ReadPicture(unforeseen=describe_unforeseen(error))
+    return replace(picture, read_ms=(perf_counter() - started) * 1000)
+
+
+def describe_unforeseen(error: Exception) -> str:
+    """Tell of what kind an error is and where it was raised, and nothing of what it says."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"topfive itself went wrong: {type(error).__name__} in {place.name}, line {place.lineno} "
+        f"of {Path(place.filename).name}."
+    )
+
+
+def is_broken(rows: Iterable[ResultRow]) -> bool:
+    """Tell whether topfive itself went wrong at so many pictures in turn that it is no chance.
+
+    An engine that has failed once may fail for ever: what it says is no result.
+    """
+    in_turn = 0
+    for row in rows:
+        is_unforeseen = row.error == InternalError.code and row.detail != LEFT_OUT
+        in_turn = in_turn + 1 if is_unforeseen else 0
+        if in_turn >= _MOST_UNFORESEEN:
+            return True
+    return False

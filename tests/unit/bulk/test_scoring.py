@@ -9,7 +9,7 @@ from tests.pictures import draw, encode
 from topfive.bulk.inputs.entries import Entry, Shard
 from topfive.bulk.inputs.reading import Unreadable
 from topfive.bulk.results.rows import ResultRow
-from topfive.bulk.scoring import TOP_K, score_shard
+from topfive.bulk.scoring import TOP_K, is_broken, score_shard
 from topfive.classify.classifier import Classification
 from topfive.errors import InvalidImage
 from topfive.images.limits import ImageLimits
@@ -42,6 +42,10 @@ class Classifier:
         assert top_k == TOP_K
         if upload.data.endswith(b"!"):
             raise InvalidImage("The picture cannot be decoded.")
+        if upload.data.endswith(b"?"):
+            raise KeyError("secret")
+        if upload.data.endswith(b"M"):
+            raise MemoryError
         return FOUND
 
 
@@ -72,6 +76,8 @@ def test_a_picture_is_told_with_its_digest_and_classes() -> None:
         (b"no picture", "unsupported_format"),
         (PNG + b"1", "file_too_large"),
         (PNG[:-1] + b"!", "invalid_image"),
+        (PNG[:-1] + b"?", "internal_error"),
+        (PNG[:-1] + b"M", "out_of_memory"),
     ],
 )
 def test_a_bad_picture_is_a_row_with_the_apis_code(data: bytes, code: str) -> None:
@@ -114,3 +120,29 @@ def test_pictures_are_read_ahead() -> None:
     reader = Waiting({b"a": PNG, b"b": PNG})
     rows = list(score_shard(Classifier(), LIMITS, reader, Shard(0, 0, entries)))
     assert [row.error for row in rows] == ["", ""]
+
+
+def test_what_nobody_foresaw_is_told_by_kind_and_place() -> None:
+    """What the error says may be a secret of the picture's address."""
+    (row,) = score({b"a": PNG[:-1] + b"?"})
+    assert "KeyError in classify" in row.detail
+    assert "secret" not in row.detail
+
+
+def test_a_reader_that_goes_wrong_is_a_row() -> None:
+    """It ends neither the shard nor the run."""
+
+    class Wrong(Reader):
+        def read(self, entry: Entry) -> bytes:
+            raise TypeError
+
+    rows = list(score_shard(Classifier(), LIMITS, Wrong({}), Shard(0, 0, (Entry(b"a"),))))
+    assert [row.error for row in rows] == ["internal_error"]
+
+
+def test_an_engine_that_fails_for_ever_is_noticed() -> None:
+    """One such picture is a row, but twenty in turn are topfive's own fault."""
+    bad = {b"%d" % number: PNG[:-1] + b"?" for number in range(20)}
+    assert is_broken(score({b"good": PNG} | bad))
+    assert not is_broken([*score(bad)[:19], *score({b"good": PNG}), *score(bad)[:19]])
+    assert not is_broken(score({b"a": PNG[:-1] + b"?"}))

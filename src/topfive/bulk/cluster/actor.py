@@ -1,10 +1,8 @@
 """What runs in each actor: a classifier, and shard after shard through it."""
 
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,7 @@ import ray
 from numpy.typing import NDArray
 
 from topfive import __version__
-from topfive.bulk.cluster.attempts import LEFT_OUT, Attempt
+from topfive.bulk.cluster.attempts import Attempt
 from topfive.bulk.cluster.messages import Message, encode_message, problem_message
 from topfive.bulk.cluster.model import open_same_model
 from topfive.bulk.cluster.plan import WorkPlan
@@ -22,8 +20,9 @@ from topfive.bulk.inputs.reading import open_reader
 from topfive.bulk.results.contract import ResultsFolder
 from topfive.bulk.results.manifest import MANIFEST_FILE
 from topfive.bulk.results.parts import PartFile, ShardWork, write_part
-from topfive.bulk.scoring import score_shard
-from topfive.errors import BulkRefused, BulkStopped, OperatorError
+from topfive.bulk.results.rows import ResultRow
+from topfive.bulk.scoring import LEFT_OUT, describe_unforeseen, is_broken, score_shard
+from topfive.errors import BulkRefused, BulkStopped, InternalError, OperatorError
 
 Batch = dict[str, NDArray[Any]]
 
@@ -56,7 +55,7 @@ class ShardScorer:
         except OperatorError as error:
             message = problem_message(error, self._node)
         except Exception as error:  # noqa: BLE001 - a worker's loop: Ray would only try again
-            message = problem_message(_unforeseen(error, shard), self._node)
+            message = problem_message(BulkStopped(describe_unforeseen(error)), self._node)
         return _told(message)
 
     def _score(self, shard: Shard) -> PartFile:
@@ -66,6 +65,8 @@ class ShardScorer:
         attempt = ray.get(self._attempts.begin.remote(shard.number))
         before = self._watch(shard.number, attempt)
         rows = list(score_shard(self._classifier, plan.limits, self._reader, shard, before))
+        if is_broken(rows):
+            raise BulkStopped(_say_broken(shard, rows))
         work = ShardWork(began_at, time.time() - began_at, self._node)
         written = write_part(plan.folder, plan.format, plan.run_id, shard, rows, plan.ref, work)
         self._attempts.finish.remote(shard.number)
@@ -98,16 +99,13 @@ def require_results(folder: ResultsFolder) -> None:
         )
 
 
+def _say_broken(shard: Shard, rows: list[ResultRow]) -> str:
+    last = [row.detail for row in rows if row.error == InternalError.code][-1]
+    return f"{last} So many pictures of shard {shard.number} ended so that the run stops here."
+
+
 def _told(message: Message) -> Batch:
     return {"message": np.array([encode_message(message)], dtype=object)}
-
-
-def _unforeseen(error: Exception, shard: Shard) -> BulkStopped:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return BulkStopped(
-        f"topfive itself went wrong at shard {shard.number}: {type(error).__name__} in "
-        f"{place.name}, line {place.lineno} of {Path(place.filename).name}."
-    )
 
 
 def _reach_unwatched(_place: int) -> str:

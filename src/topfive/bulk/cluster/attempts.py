@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 
 # So often a process ended while it was at the same picture: that is no chance any more.
 MOST_ENDS = 3
-LEFT_OUT = (
-    f"The process that classified it ended {MOST_ENDS} times at this picture, which was left out."
-)
 
 
 @dataclass(slots=True)
