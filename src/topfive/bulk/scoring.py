@@ -45,7 +45,7 @@ class _ReadPicture:
 
     data: bytes = b""
     unreadable: str = ""
-    unforeseen: str = ""
+    left_out: str = ""
     read_ms: float = 0.0
 
 
@@ -54,21 +54,27 @@ def score_shard(
     limits: ImageLimits,
     reader: Reader,
     shard: Shard,
-    before: Callable[[int], str] = lambda _index: "",
+    before: Callable[[int], str] | None = None,
 ) -> Iterator[ResultRow]:
     """Classify a shard's pictures in their order; a bad one is a row with its failure's code.
 
-    `before` is told each picture's place in the shard just before it is looked at; a sentence that
-    it answers with is why the picture is left out, which makes it an `internal_error`.
+    `before` is told each picture's place in the shard just before anything is done with it; a
+    sentence that it answers with is why the picture is left out, which makes it an
+    `internal_error`. With it pictures are not read ahead: whatever happens, it is at that one.
     """
-    for place, (entry, picture) in enumerate(_read_ahead(reader, shard.entries)):
+    pictures = (
+        _read_ahead(reader, shard.entries)
+        if before is None
+        else _read_watched(reader, shard.entries, before)
+    )
+    for place, (entry, picture) in enumerate(pictures):
         row = ResultRow(
             shard.first_index + place,
             show_name(entry.name),
             timings=ReadTimings(read_ms=picture.read_ms),
         )
-        if reason := before(place) or picture.unforeseen:
-            yield replace(row, error=InternalError.code, detail=reason)
+        if picture.left_out:
+            yield replace(row, error=InternalError.code, detail=picture.left_out)
         elif picture.unreadable:
             yield replace(row, error=UNREADABLE, detail=picture.unreadable)
         else:
@@ -106,6 +112,15 @@ def _read_ahead(reader: Reader, entries: Iterable[Entry]) -> Iterator[tuple[Entr
             yield first, reading.result()
 
 
+def _read_watched(
+    reader: Reader, entries: Iterable[Entry], before: Callable[[int], str]
+) -> Iterator[tuple[Entry, _ReadPicture]]:
+    """Read each picture when it is its turn, unless there is a reason not to."""
+    for place, entry in enumerate(entries):
+        reason = before(place)
+        yield entry, _ReadPicture(left_out=reason) if reason else _read(reader, entry)
+
+
 def _read(reader: Reader, entry: Entry) -> _ReadPicture:
     started = perf_counter()
     try:
@@ -113,7 +128,7 @@ def _read(reader: Reader, entry: Entry) -> _ReadPicture:
     except Unreadable as error:
         picture = _ReadPicture(unreadable=error.detail)
     except Exception as error:  # noqa: BLE001 - as in `_score`
-        picture = _ReadPicture(unforeseen=describe_unforeseen(error))
+        picture = _ReadPicture(left_out=describe_unforeseen(error))
     return replace(picture, read_ms=(perf_counter() - started) * 1000)
 
 

@@ -57,7 +57,8 @@ def score(pictures: dict[bytes, bytes], *missing: bytes, left_out: int = -1) -> 
     def before(place: int) -> str:
         return "It ends its process." if place == left_out else ""
 
-    return list(score_shard(Classifier(), LIMITS, Reader(pictures), shard, before))
+    watched = before if left_out >= 0 else None
+    return list(score_shard(Classifier(), LIMITS, Reader(pictures), shard, watched))
 
 
 def test_a_picture_is_told_with_its_digest_and_classes() -> None:
@@ -105,6 +106,24 @@ def test_a_picture_that_is_left_out_is_an_internal_error() -> None:
     rows = score({b"a": PNG, b"b": PNG, b"c": PNG}, left_out=1)
     assert [row.error for row in rows] == ["", "internal_error", ""]
     assert rows[1].detail == "It ends its process."
+
+
+def test_nothing_is_read_ahead_while_it_is_watched() -> None:
+    """Whoever ends the process is the picture that was told last."""
+    told: list[str] = []
+
+    class Telling(Reader):
+        def read(self, entry: Entry) -> bytes:
+            told.append(f"read {entry.name.decode()}")
+            return PNG
+
+    def before(place: int) -> str:
+        told.append(f"before {place}")
+        return ""
+
+    entries = (Entry(b"a"), Entry(b"b"))
+    list(score_shard(Classifier(), LIMITS, Telling({}), Shard(0, 0, entries), before))
+    assert told == ["before 0", "read a", "before 1", "read b"]
 
 
 def test_pictures_are_read_ahead() -> None:

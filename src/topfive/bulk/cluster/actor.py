@@ -72,8 +72,8 @@ class ShardScorer:
         self._attempts.finish.remote(shard.number)
         return written
 
-    def _watch(self, shard: int, attempt: Attempt) -> Callable[[int], str]:
-        return partial(self._reach, shard, attempt) if attempt.is_watched else _reach_unwatched
+    def _watch(self, shard: int, attempt: Attempt) -> Callable[[int], str] | None:
+        return partial(self._reach, shard, attempt) if attempt.is_watched else None
 
     def _reach(self, shard: int, attempt: Attempt, place: int) -> str:
         if place in attempt.left_out:
@@ -106,7 +106,3 @@ def _say_broken(shard: Shard, rows: list[ResultRow]) -> str:
 
 def _told(message: Message) -> Batch:
     return {"message": np.array([encode_message(message)], dtype=object)}
-
-
-def _reach_unwatched(_place: int) -> str:
-    return ""
