@@ -96,6 +96,8 @@ def _run(choices: BulkChoices, settings: Settings, progress: Progress) -> BulkSu
     plan = _plan(source, _probe_model(options, choices, settings), choices, settings)
     entries = _list(source)
     with open_run(folder, plan, resume=choices.is_resumed) as run:
+        for sentence in run.findings():
+            progress.tell(sentence)
         before = (run.manifest.totals if run.is_finished else run.finished_shards.totals()).pictures
         if run.is_finished:
             progress.tell("This run is finished already: nothing is left to do.")

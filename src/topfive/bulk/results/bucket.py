@@ -1,9 +1,10 @@
 """Results in a cloud's bucket: one request for each file, tried again where that helps."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from time import sleep
 from typing import Any, cast
@@ -50,7 +51,7 @@ class ResultsBucket:
 
     def write(self, name: str, content: bytes) -> None:
         """Put an object there by one request."""
-        self._put(name, content, "overwrite")
+        self._put(name, content, self._files._pipe_file)
 
     def create(self, name: str, content: bytes) -> None:
         """Put an object there if there is none; the bucket itself decides who is first.
@@ -58,7 +59,7 @@ class ResultsBucket:
         An answer may be lost on its way: what is there is ours if it is the same.
         """
         try:
-            self._put(name, content, "create")
+            self._put(name, content, partial(create_object, self._files))
         except FileExistsError:
             if self.read(name) != content:
                 raise
@@ -91,7 +92,7 @@ class ResultsBucket:
         """Delete objects; those that are not there are no fault."""
         for name in names:
             with suppress(FileMissing):
-                self._call("_rm_file", name)
+                self._try(name, self._files._rm_file, self._path(name))
 
     def is_empty(self) -> bool:
         """Tell whether no object has the prefix; its own name is what consoles make of a folder."""
@@ -108,9 +109,10 @@ class ResultsBucket:
         """Lock nothing: buckets have no locks. Who is second is told by `create`."""
         return nullcontext()
 
-    def _put(self, name: str, content: bytes, mode: str) -> None:
+    def _put(self, name: str, content: bytes, method: Any) -> None:
+        timeout_s = self._limits.listing_s + len(content) / self._limits.min_bytes_per_s
         with self._bucket_required():
-            self._call("_pipe_file", name, content, size_bytes=len(content), mode=mode)
+            self._try(name, method, self._path(name), content, timeout_s=timeout_s)
 
     def _pages(self, prefix: str) -> Iterator[ListedFile]:
         """List page by page: the library's own listings hold a whole bucket in memory."""
@@ -138,15 +140,8 @@ class ResultsBucket:
                 "seen. Make it, or give another place after --out."
             ) from error
 
-    def _call(
-        self, method: str, name: str, *arguments: Any, size_bytes: int = 0, **named: Any
-    ) -> Any:
-        """Call a method of the library with an object's path."""
-        path = f"{self._bucket}/{self._prefix}{name}"
-        timeout_s = self._limits.listing_s + size_bytes / self._limits.min_bytes_per_s
-        return self._try(
-            name, getattr(self._files, method), path, *arguments, timeout_s=timeout_s, **named
-        )
+    def _path(self, name: str) -> str:
+        return f"{self._bucket}/{self._prefix}{name}"
 
     def _try(self, name: str, method: Any, *arguments: Any, **named: Any) -> Any:
         """Ask until it is answered, some times; raises FileMissing, FileExistsError too."""
@@ -189,3 +184,21 @@ class ResultsBucket:
                 return open_filesystem(self._address.scheme, self._limits)
         except StoreUnreachable as error:
             raise BulkRefused(f"Results cannot be kept there. {error}") from error
+
+
+async def create_object(files: Any, path: str, content: bytes) -> None:
+    """Put an object there if there is none; raises FileExistsError, and what the library raises.
+
+    Some stores that speak S3's protocol do not say which condition failed, others know none: those
+    are asked first, which is as good as nobody else does the same at this moment.
+    """
+    try:
+        await files._pipe_file(path, content, mode="create")
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise FileExistsError(path) from error
+        if error.errno != errno.ENOSYS:
+            raise
+        if await files._exists(path):
+            raise FileExistsError(path) from error
+        await files._pipe_file(path, content)

@@ -26,6 +26,7 @@ from topfive.errors import BulkRefused, BulkStopped, OperatorError
 # What a kill of the driver makes unknown: it is found by its files, or done again.
 _FLUSH_AFTER_S = 1.0
 _FLUSH_SHARDS = 100
+_MOST_NAMED = 5
 
 
 class Run:
@@ -57,6 +58,19 @@ class Run:
     def damaged_files(self) -> list[str]:
         """Files of the run that are damaged, or of another run: what they told is done again."""
         return [*self._segments.damaged, *self.files.refused]
+
+    def findings(self) -> Iterator[str]:
+        """Tell in sentences what was not as the manifest said when the run was gone on with."""
+        if self.files.adopted:
+            yield f"Shards done and not noted before: {len(self.files.adopted):,}. They are kept."
+        if self.files.lost:
+            yield (
+                "Finished shards whose files have gone or have another size: "
+                f"{len(self.files.lost):,}. They are done again."
+            )
+        if self.damaged_files:
+            count, names = len(self.damaged_files), ", ".join(self.damaged_files[:_MOST_NAMED])
+            yield f"Files that are damaged or of another run: {count:,} ({names})."
 
     def listed(self, pictures: int, shards: int, sha256: str) -> None:
         """Note that the list of pictures is written; work can begin."""
@@ -92,8 +106,8 @@ class Run:
         lost = compare_files(self.folder, self.manifest, self.finished_shards).lost
         if left or lost:
             raise BulkStopped(
-                f"The run in {self.folder.shown} is not whole: {left} shards are not done, and "
-                f"the files of {len(lost)} have gone or changed. Go on with --resume."
+                f"The run in {self.folder.shown} is not whole (shards that are not done: {left:,}, "
+                f"whose files have gone or changed: {len(lost):,}). Go on with --resume."
             )
         self.folder.tidy()
         self._change(RunState.FINISHED)

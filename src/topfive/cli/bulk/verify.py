@@ -55,5 +55,5 @@ def _complaints(count: "Count") -> list[str]:
     ]
     whole = f"{count.pictures:,} of {count.expected:,} pictures are there"
     missing, wrong, others = len(count.missing), len(count.wrong), len(count.others)
-    why = f"{missing:,} shards without a file, {wrong:,} wrong files, {others:,} other files"
-    return [*told, f"{whole}: {why}."]
+    why = f"Shards without a file: {missing:,}; wrong files: {wrong:,}; other files: {others:,}"
+    return [*told, f"{whole}. {why}."]

@@ -112,6 +112,9 @@ def test_files_that_are_cut_short_or_of_others_are_not_adopted(tmp_path: Path) -
     with open_run(folder, make_plan(), resume=True) as run:
         assert list(run.unfinished()) == [0, 1, 2, 4]
         assert sorted(run.damaged_files) == [f"part-00000{shard}.parquet" for shard in range(3)]
+        kept, damaged = run.findings()
+        assert kept == "Shards done and not noted before: 1. They are kept."
+        assert damaged.startswith("Files that are damaged or of another run: 3 (part-00000")
 
 
 def test_finished_shards_whose_file_is_gone_are_done_again(tmp_path: Path) -> None:
@@ -122,6 +125,8 @@ def test_finished_shards_whose_file_is_gone_are_done_again(tmp_path: Path) -> No
     folder.write("part-000002.parquet", folder.read("part-000002.parquet")[:-1])
     with open_run(folder, make_plan(), resume=True) as run:
         assert run.files.lost == [1, 2]
+        (told,) = run.findings()
+        assert told.endswith("have gone or have another size: 2. They are done again.")
         assert list(run.unfinished()) == [1, 2, 3, 4]
         do(run, 1, 2)
     assert unfinished(folder) == [3, 4]
@@ -134,7 +139,7 @@ def test_a_run_does_not_end_while_something_is_missing(tmp_path: Path) -> None:
         run.listed(PICTURES, SHARDS, "ef" * 32)
         do(run, 0, 1, 2, 3)
         folder.delete("part-000002.parquet")
-        with pytest.raises(BulkStopped, match="1 shards are not done, and the files of 1"):
+        with pytest.raises(BulkStopped, match="not done: 1, whose files have gone or changed: 1"):
             run.finish()
         assert run.manifest.state is RunState.RUNNING
 

@@ -62,7 +62,7 @@ def test_what_is_wrong_is_told_with_exit_code_1(
         "Shard 2 has no file.",
         "part-000001.parquet: it is damaged, or not a file of this kind.",
         "a\\nb.txt is not of this run.",
-        "4 of 10 pictures are there: 1 shards without a file, 1 wrong files, 1 other files.",
+        "4 of 10 pictures are there. Shards without a file: 1; wrong files: 1; other files: 1.",
     ]
 
 
