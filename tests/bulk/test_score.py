@@ -62,3 +62,15 @@ def test_a_finished_run_has_nothing_left_to_do(folder: Path, results: Path) -> N
     refused = run_bulk(folder, "--out", results, "--shard-pictures", "5")
     assert refused.returncode == 2
     assert "--resume" in refused.stderr
+
+
+def test_a_report_tells_what_came_of_the_run(results: Path, tmp_path: Path) -> None:
+    """`topfive bulk report` counts what the run has written."""
+    report = tmp_path / "report.html"
+    done = run_bulk("report", results, "--out", report)
+    assert (done.returncode, done.stdout) == (0, f"Report of {PICTURES} pictures: {report}\n")
+    assert done.stderr == ""
+    text = report.read_text("utf-8")
+    assert f"{PICTURES} pictures by digits@1" in text
+    assert text.count("1 picture, 4.35%") == 2
+    assert "bad \U0001f600\\n.png" in text

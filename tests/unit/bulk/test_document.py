@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from topfive.bulk.report.failures import ADVICE
 from topfive.bulk.results.columns import COLUMNS
 from topfive.bulk.results.formats import ResultFormat
+from topfive.bulk.scoring import UNREADABLE
 from topfive.cli import commands
 from topfive.errors import FAILURES
 
@@ -33,7 +34,7 @@ def test_every_failure_has_advice_in_both_places() -> None:
     """The table of errors and the report know the same codes."""
     told = re.findall(r"`(\w+)`", " ".join(rows_below("`error`")))
     assert set(told) == set(ADVICE)
-    assert set(told) - set(FAILURES) == {"unreadable_file"}
+    assert set(told) - set(FAILURES) == {UNREADABLE}
 
 
 def test_options_that_are_told_exist_and_all_forms_are_told() -> None:
@@ -43,6 +44,6 @@ def test_options_that_are_told_exist_and_all_forms_are_told() -> None:
         runner.invoke(commands, [*words, "--help"]).output
         for words in (["bulk"], ["bulk", "report"])
     )
-    named = {one for one in re.findall(r"--[a-z][a-z-]+", TEXT) if one not in ("--head",)}
+    named = set(re.findall(r"--[a-z][a-z-]+", TEXT)) - {"--head"}
     assert {one for one in named if one not in known} == set()
     assert [one for one in ResultFormat if f"`{one}`" not in TEXT] == []
