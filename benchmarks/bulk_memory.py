@@ -18,7 +18,8 @@ sys.path.insert(0, str(REPOSITORY))
 
 from tests.bulk.started import StartedBulk
 
-SAMPLE_EVERY_S = 2.0
+# A look at all processes takes a tenth of a second.
+SAMPLE_EVERY_S = 5.0
 # Allocators grow until each path was taken once.
 SETTLED_FROM = 0.2
 # By what is in their titles, the first that fits.

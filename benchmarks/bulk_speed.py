@@ -170,10 +170,12 @@ def run_api(scene: SpeedScene, pictures: int, workers: int) -> Done:
     limits = LoopLimits(clients=API_CLIENTS, requests=pictures, duration_s=600)
     with scene.materials.serving(f"api-{workers}", settings) as server:
         requests = scene.materials.requests(server.address)
+        before_ms = total_cpu_ms(read_tree(server.process.pid))
         result = ClosedLoop(server.address, requests, limits).run()
+        cpu_ms = total_cpu_ms(read_tree(server.process.pid)) - before_ms
     if result.errors:
         sys.exit(f"the API answered with {dict(result.errors)}")
-    return Done(result.throughput_per_s, result.throughput_per_s, 0.0)
+    return Done(result.throughput_per_s, result.throughput_per_s, cpu_ms / pictures)
 
 
 def show_speed(speeds: Speeds) -> Iterator[str]:
@@ -201,7 +203,7 @@ def show_speed(speeds: Speeds) -> Iterator[str]:
             whole = spread([one.whole_per_s for one in done])
             yield (
                 f"| {what} | {processes} | {spread(working)} | {shares[0]:.0%} | {shares[1]:.0%} | "
-                f"{whole} | {f'{cpu_ms:.2f}' if cpu_ms else ''} |"
+                f"{whole} | {cpu_ms:.2f} |"
             )
 
 
