@@ -16,12 +16,18 @@ from tests.store_servers import (
     trickle,
 )
 from tests.unit.bulk.inputs.places import contents, entries_of, fill
+from topfive.bulk.inputs import web
 from topfive.bulk.inputs.unreadable import Unreadable
 from topfive.bulk.inputs.web import WebPictures
 
 SECRET = "hidden-word"
 
 Read = Callable[..., bytes]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_RETRIES", web._RETRIES.new(backoff_factor=0))
 
 
 @pytest.fixture

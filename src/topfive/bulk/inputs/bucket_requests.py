@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 _PIECE_BYTES = 1024 * 1024
+# The most that S3 gives.
+_PAGE_OBJECTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,11 @@ class S3Requests:
     files: Any
 
     async def list_page(self, bucket: str, prefix: str, page: str) -> Page:
-        """List a page of 1,000 objects; the stamp is the ETag."""
+        """List a page; the stamp is the ETag."""
         more = {"ContinuationToken": page} if page else {}
-        found = await self.files._call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+        found = await self.files._call_s3(
+            "list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE_OBJECTS, **more
+        )
         objects = [
             StoredObject(one["Key"], one["Size"], one.get("ETag", "").strip('"'))
             for one in found.get("Contents", ())
@@ -72,10 +76,10 @@ class GoogleRequests:
     files: Any
 
     async def list_page(self, bucket: str, prefix: str, page: str) -> Page:
-        """List a page of 1,000 objects; the stamp is the generation."""
+        """List a page; the stamp is the generation."""
         more = {"pageToken": page} if page else {}
         found = await self.files._call(
-            "GET", "b/{}/o", bucket, prefix=prefix, maxResults=1000, json_out=True, **more
+            "GET", "b/{}/o", bucket, prefix=prefix, maxResults=_PAGE_OBJECTS, json_out=True, **more
         )
         objects = [
             StoredObject(one["name"], int(one["size"]), str(one.get("generation", "")))

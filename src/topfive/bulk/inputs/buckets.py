@@ -18,6 +18,8 @@ from topfive.stores.filesystem import failure_words, open_filesystem, run
 
 _T = TypeVar("_T")
 
+IF_STOPPED = "What is finished is kept: once it can be read, go on with --resume."
+
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html; the others have the same.
 _MOST_KEY_BYTES = 1024
@@ -104,7 +106,7 @@ class Buckets:
             )  # fmt: skip
         except StoreUnreachable as error:
             if is_login_failure(error.__cause__) or not self._answers(name, error):
-                raise BulkStopped(str(error)) from error
+                raise BulkStopped(f"{error} {IF_STOPPED}") from error
             raise Unreadable(str(error)) from error
         return content
 

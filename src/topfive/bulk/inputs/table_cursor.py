@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from topfive.bulk.inputs.buckets import Buckets
+from topfive.bulk.inputs.buckets import IF_STOPPED, Buckets
 from topfive.bulk.inputs.names import TableRow, scheme_of, show_name
 from topfive.bulk.inputs.opening import open_file, require_regular
 from topfive.bulk.inputs.tables import pick, told
@@ -94,7 +94,7 @@ class TableCursor:
             raise Unreadable(str(error)) from error
         except StoreUnreachable as error:
             self.close()
-            raise BulkStopped(str(error)) from error
+            raise BulkStopped(f"{error} {IF_STOPPED}") from error
         if found is None:
             raise Unreadable(f"{shown} has no such row.")
         content = found.as_py()
