@@ -57,7 +57,7 @@ class EventLoop:
         self.requests = 0
         self._lock = Lock()
         self._first_look = FirstLook(scheduler, refusals, self._lock, look)
-        self._threads = Threads(scheduler.limits.threads, self._serve_or_drop)
+        self._threads = Threads(scheduler.limits.threads, self._serve)
         self._open = OpenConnections(scheduler, refusals, balance, most_connections)
         self._poller = self._open.poller
         self._acceptor = Acceptor(listeners, self._poller, balance, self._admit, self._open.room)
@@ -284,21 +284,29 @@ class EventLoop:
         else:
             self._open.drop(conn)
 
-    def _serve_or_drop(self, conn: Connection) -> Connection | None:
-        try:
-            return self._serve(conn)
-        except Exception as error:  # noqa: BLE001 - a worker loop: no failure may end its thread
-            self._drop_after(error, conn)
-            return None
-
     def _serve(self, conn: Connection) -> Connection | None:
         """Answer a request; returns the connection whose request this thread takes next."""
+        upload = None
+        try:
+            upload = self._answer_and_choose(conn)
+            self._send_answer(conn)
+        except Exception as error:  # noqa: BLE001 - a worker loop: no failure may end its thread
+            self._drop_after(error, conn)
+        return upload
+
+    def _answer_and_choose(self, conn: Connection) -> Connection | None:
+        """Make an answer, and choose what this thread does when that is sent."""
         conn.waited_s = monotonic() - conn.whole_s
         conn.outcome = self._answer(conn)
         with self._lock:
             # Before the client can read the answer and ask again.
             self.requests += 1
             self._scheduler.work_done(conn, conn.taken_bytes)
+            # Chosen now, or the loop, which waits to go on, would wake another thread for it.
+            return self._scheduler.next_work()  # type: ignore[return-value] # this loop made it
+
+    def _send_answer(self, conn: Connection) -> None:
+        """Send what the client takes at once, and go on with its connection."""
         is_sent = conn.flush()
         with self._lock:
             if is_sent is False:
@@ -306,9 +314,7 @@ class EventLoop:
                 self._open.poll(conn, select.EPOLLOUT)
             else:
                 self._after_answer(conn, is_gone=is_sent is None)
-            upload = self._scheduler.next_work()
             self._start_work()
-        return upload  # type: ignore[return-value] # this loop made it
 
     def _answer(self, conn: Connection) -> Outcome:
         has_room = self._open.room() > self._scheduler.limits.threads

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -53,20 +54,41 @@ class Echo:
         return Outcome.KEEP if may_keep else Outcome.CLOSE
 
 
+class SlowEcho(Echo):
+    """Answers nobody before it is told to, and notes which threads have answered."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+        self.answered_by: list[str] = []
+
+    def answer(self, conn: Connection, may_keep: bool) -> Outcome:
+        """Answer with the body, and by which thread."""
+        self.may_answer.wait(10)
+        self.answered_by.append(threading.current_thread().name)
+        return super().answer(conn, may_keep)
+
+
 class Loop:
     """A loop with a listening socket; with no slot everything waits."""
 
-    def __init__(self, stack: ExitStack, slots: int, queue: int, request_s: float) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        slots: int,
+        queue: int,
+        request_s: float,
+        http: Echo | None = None,
+    ) -> None:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.address = listener.getsockname()
         self.noted = Noted()
         limits = SchedulerLimits(
             slots, queue, 1000, 100_000, request_s, streams=0, others=0, probes=0, pause_s=0.05
         )
-        scheduler = UploadScheduler(limits, lambda: Overloaded(retry_after_s=1))
+        self.scheduler = UploadScheduler(limits, lambda: Overloaded(retry_after_s=1))
         refusals = Refusals(self.noted, lambda _origin: {})  # type: ignore[arg-type]
         balance = Balance(make_board(), 1)
-        self.loop = EventLoop([listener], scheduler, Echo(), refusals, balance, 10)
+        self.loop = EventLoop([listener], self.scheduler, http or Echo(), refusals, balance, 10)
         wake, other = os.pipe()
         stack.callback(os.close, wake)
         stack.callback(os.close, other)
@@ -132,6 +154,32 @@ def test_a_request_is_answered_and_the_next_one_too(stack: ExitStack) -> None:
         one.turn(0.001)
     assert one.answers(client) == [(200, b"hello")]
     assert one.loop.requests == 3
+
+
+def test_who_waits_is_answered_by_the_thread_that_is_at_work(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with the next request: no other thread is woken, even while it sends."""
+    http = SlowEcho()
+    one = Loop(stack, slots=1, queue=5, request_s=30, http=http)
+    flush = Connection.flush
+
+    def flush_beside_the_loop(conn: Connection) -> bool | None:
+        one.loop.tick()
+        return flush(conn)
+
+    monkeypatch.setattr(Connection, "flush", flush_beside_the_loop)
+    # It counts from a tick on for how long a request is at work.
+    one.loop.tick()
+    clients = [one.connect() for _ in range(5)]
+    for client in clients:
+        client.sendall(REQUEST)
+    one.turn_until(lambda: one.scheduler.waiting == 4)
+    http.may_answer.set()
+    for client in clients:
+        assert one.answers(client) == [(200, b"hello")]
+    assert len(http.answered_by) == 5
+    assert len(set(http.answered_by)) == 1
 
 
 def test_what_waited_in_vain_keeps_its_connection(stack: ExitStack) -> None:
