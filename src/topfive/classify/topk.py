@@ -18,9 +18,10 @@ def top_classes(
 ) -> tuple[ClassScore, ...]:
     """Pick the `top_k` most likely classes, best first; fewer where the model has fewer."""
     count = min(top_k, len(labels))
-    candidates = np.argpartition(probabilities, -count)[-count:]
-    ids = candidates[np.argsort(-probabilities[candidates], kind="stable")]
+    candidates = probabilities.argpartition(-count)[-count:]
+    # So few are sorted sooner here than by another function of the library.
+    found = sorted(zip(probabilities[candidates].tolist(), candidates.tolist(), strict=True))
     return tuple(
-        ClassScore(class_id, labels[class_id], float(probabilities[class_id]))
-        for class_id in ids.tolist()
+        ClassScore(class_id, labels[class_id], confidence)
+        for confidence, class_id in reversed(found)
     )

@@ -87,7 +87,8 @@ class AccessLog:
         if entry.trace:
             with self._lock:
                 self._in_flight -= 1
-            entry.trace.finish(*_span(entry))
+            if entry.trace.header:
+                entry.trace.finish(*_span(entry))
 
     def record_batch_picture(self, result: Prediction | Failure) -> None:
         """Count one picture of a batch; what failed by its code."""
