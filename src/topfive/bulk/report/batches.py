@@ -1,14 +1,12 @@
 """The rows of a shard's file, some at a time, in the few columns that a report is made of."""
 
-import json
 from collections.abc import Callable, Iterator
 from io import BytesIO
-from itertools import islice
 from typing import Any
 
 import pyarrow
 import pyarrow.compute as pc
-from pyarrow import csv, parquet
+from pyarrow import csv, json, parquet
 
 from topfive.bulk.results.formats import ResultFormat
 
@@ -47,6 +45,21 @@ _SCHEMA = pyarrow.schema(
         ("decode_ms", _NUMBER),
         ("preprocess_ms", _NUMBER),
         ("inference_ms", _NUMBER),
+    ]
+)
+_JSON_SCHEMA = pyarrow.schema(
+    [
+        ("path", _TEXT),
+        ("size_bytes", _WHOLE),
+        ("image", pyarrow.struct({"format": _TEXT, "width": _WHOLE, "height": _WHOLE})),
+        (
+            "predictions",
+            pyarrow.list_(
+                pyarrow.struct({"class_id": _WHOLE, "class_name": _TEXT, "confidence": _NUMBER})
+            ),
+        ),
+        ("timing_ms", pyarrow.struct({"read": _NUMBER, "decode": _NUMBER, "inference": _NUMBER})),
+        ("error", pyarrow.struct({"code": _TEXT, "detail": _TEXT})),
     ]
 )
 # What is put where a row has nothing; format, pixels and class have nothing then.
@@ -93,23 +106,32 @@ def _read_csv(content: bytes) -> Iterator[Any]:
 
 
 def _read_ndjson(content: bytes) -> Iterator[Any]:
-    lines = iter(content.splitlines())
-    while some := list(islice(lines, _ROWS)):
-        yield pyarrow.RecordBatch.from_pylist([_row(json.loads(one)) for one in some], _SCHEMA)
+    parse = json.ParseOptions(explicit_schema=_JSON_SCHEMA, unexpected_field_behavior="ignore")
+    for batch in json.open_json(BytesIO(content), parse_options=parse):
+        best = _first(batch["predictions"])
+        columns = {
+            "path": batch["path"],
+            "size_bytes": batch["size_bytes"],
+            **_fields(batch["image"], ("format", "width", "height")),
+            **_fields(best, ("class_id", "class_name", "confidence")),
+            "error": pc.struct_field(batch["error"], "code"),
+            "detail": pc.struct_field(batch["error"], "detail"),
+            "read_ms": pc.struct_field(batch["timing_ms"], "read"),
+            "decode_ms": pc.struct_field(batch["timing_ms"], "decode"),
+            "preprocess_ms": pyarrow.nulls(batch.num_rows, _NUMBER),
+            "inference_ms": pc.struct_field(batch["timing_ms"], "inference"),
+        }
+        yield pyarrow.record_batch(list(columns.values()), schema=_SCHEMA)
 
 
-def _row(told: dict[str, Any]) -> dict[str, Any]:
-    best = (told.get("predictions") or [{}])[0]
-    image, times, error = (told.get(key) or {} for key in ("image", "timing_ms", "error"))
-    return {
-        "path": told["path"],
-        "size_bytes": told["size_bytes"],
-        **image,
-        **best,
-        "error": error.get("code"),
-        "detail": error.get("detail"),
-        **{f"{step}_ms": took for step, took in times.items()},
-    }
+def _first(lists: Any) -> Any:
+    """Take the first of each list; nothing where there is no list, or an empty one."""
+    has_any = pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
+    return lists.values.take(pc.if_else(has_any, lists.offsets[:-1], None))
+
+
+def _fields(structs: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: pc.struct_field(structs, name) for name in names}
 
 
 _READERS: dict[ResultFormat, Callable[[bytes], Iterator[Any]]] = {
@@ -121,6 +143,8 @@ _READERS: dict[ResultFormat, Callable[[bytes], Iterator[Any]]] = {
 
 def _fill(batch: Any) -> Any:
     """Put what stands for nothing where a row has nothing, and preparing into decoding."""
+    if batch["path"].null_count:
+        raise ValueError("a picture has no name")
     columns = {
         name: pc.fill_null(batch[name], _MISSING[name]) if name in _MISSING else batch[name]
         for name in _SCHEMA.names

@@ -139,8 +139,8 @@ def read_manifest(folder: ResultsFolder) -> Manifest | None:
         return _MANIFEST.validate_json(content)
     except ValidationError as error:
         raise BulkRefused(
-            f"{where} is damaged: {error.error_count()} of its values cannot be read. Give "
-            "another folder after --out."
+            f"{where} is damaged: {error.error_count()} of its values cannot be read. Name "
+            "another folder for the results."
         ) from error
 
 
@@ -150,12 +150,12 @@ def _require_version(content: bytes, where: str) -> None:
         found = int(told["format_version"])
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise BulkRefused(
-            f"{where} is damaged, or not of `topfive bulk`. Give another folder after --out."
+            f"{where} is damaged, or not of `topfive bulk`. Name another folder for the results."
         ) from error
     if found != MANIFEST_VERSION:
         raise BulkRefused(
             f"{where} is of another version of topfive (layout {found}, this one reads "
-            f"{MANIFEST_VERSION}). Go on with that version, or give another folder after --out."
+            f"{MANIFEST_VERSION}). Go on with that version, or name another folder for the results."
         )
 
 

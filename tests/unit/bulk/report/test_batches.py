@@ -56,7 +56,9 @@ def test_every_form_tells_the_same(format: ResultFormat) -> None:
 
 
 @pytest.mark.parametrize("format", ResultFormat)
-@pytest.mark.parametrize("content", [b"garbage", b"\x00" * 500, b'{"path": 1}\n', b"[1]\n"])
+@pytest.mark.parametrize(
+    "content", [b"garbage", b"\x00" * 500, b'{"path": 1}\n', b"[1]\n", b"{}\n"]
+)
 def test_what_is_no_result_file_is_refused(format: ResultFormat, content: bytes) -> None:
     """A file of something else is a ValueError, whatever a library makes of it."""
     with pytest.raises(ValueError, match="it is damaged"):
