@@ -11,7 +11,7 @@ from dataclasses import dataclass
 WEB_SCHEMES = ("http", "https")
 TABLE_SUFFIXES = (b".parquet", b".pq")
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
-_ROW = re.compile(rb"(.+\.(?:parquet|pq))#(.+)\[([0-9]{1,18})\]", re.DOTALL)
+_ROW = re.compile(rb"(.+\.(?i:parquet|pq))#(.+)\[([0-9]{1,18})\]", re.DOTALL)
 _LOGIN = re.compile(rb"(?<=://)[^/?#]*@")
 
 
