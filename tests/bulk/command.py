@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 TOPFIVE = Path(sys.executable).parent / "topfive"
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 def environment(**changes: str) -> dict[str, str]:

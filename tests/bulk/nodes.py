@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 RAY = Path(sys.executable).parent / "ray"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 
 
 def free_port() -> int:
