@@ -118,9 +118,7 @@ def _count(gathered: Gathered, folder: ResultsFolder, shard: ShardSize, content:
 
 def _damaged(gathered: Gathered, folder: ResultsFolder, shard: ShardSize, why: str) -> BulkStopped:
     name = part_name(shard.shard, gathered.manifest.format)
-    advice = "`topfive bulk` with --resume writes it again."
-    if gathered.manifest.state is RunState.FINISHED:
-        advice = (
-            "Put it back as it was written, or classify the pictures again into another folder."
-        )
-    return BulkStopped(f"{folder.shown}/{name} cannot be counted: {why}. {advice}")
+    return BulkStopped(
+        f"{folder.shown}/{name} cannot be counted: {why}. Delete it where it is still there, and "
+        "give the same `topfive bulk` with --resume, which writes it again."
+    )
