@@ -4,11 +4,14 @@ import json
 import os
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import store_servers
+from tests.unit.bulk.report.made_run import make_rows, make_run
 from tests.unit.bulk.results.made import make_outcome, make_plan, write_shard
+from topfive.bulk.report.page import write_report
 from topfive.bulk.results.bucket import ResultsBucket
 from topfive.bulk.results.folder import ListedFile, open_results
 from topfive.bulk.results.manifest import MANIFEST_FILE, read_manifest
@@ -191,3 +194,13 @@ def test_going_on_takes_few_requests(place: str, s3: store_servers.FaultyServer)
     asked = [(method, path) for method, path, _ in s3.seen]
     assert sum(1 for _, path in asked if "/finished/" in path) == 2 + 50
     assert sum(1 for _, path in asked if "list-type=2" in path) <= 6
+
+
+def test_a_report_is_made_of_results_in_a_bucket(place: str, tmp_path: Path) -> None:
+    """All shards are read from there, and the report is a file here."""
+    make_run(place, make_rows(200))
+    seen: list[tuple[int, int]] = []
+    gathered = write_report(place, tmp_path / "report.html", lambda *done: seen.append(done))
+    assert (gathered.pictures, gathered.is_whole) == (200, True)
+    assert seen == [(one, 4) for one in range(1, 5)]
+    assert f"results in <code>{place}</code>" in (tmp_path / "report.html").read_text("utf-8")

@@ -42,13 +42,16 @@ def make_rows(pictures: int) -> list[ResultRow]:
 
 
 def make_run(
-    folder: Path, rows: Iterable[ResultRow], format: str = "parquet", finished: int | None = None
+    place: Path | str,
+    rows: Iterable[ResultRow],
+    format: str = "parquet",
+    finished: int | None = None,
 ) -> Run:
     """Make a run of shards of fifty pictures on two nodes, and stop after some of them, or none.
 
     The first half and the second are an hour apart.
     """
-    run = begin_run(open_results(str(folder)), _plan(format))
+    run = begin_run(open_results(str(place)), _plan(format))
     shards = list(divide(rows, 50))  # type: ignore[arg-type]
     run.listed(sum(len(one.entries) for one in shards), len(shards), "cd" * 32)
     for shard in shards[:finished]:
