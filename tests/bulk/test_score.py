@@ -27,6 +27,7 @@ def results(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("results")
     done = run_bulk(folder, "--out", results, "--shard-pictures", "5", "--json")
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     (results / "told.json").write_text(done.stdout)
     return results
 
@@ -61,7 +62,7 @@ def test_a_finished_run_has_nothing_left_to_do(folder: Path, results: Path) -> N
     assert "finished already" in again.stderr
     refused = run_bulk(folder, "--out", results, "--shard-pictures", "5")
     assert refused.returncode == 2
-    assert "--resume" in refused.stderr
+    assert "which is finished" in refused.stderr
 
 
 def test_a_report_tells_what_came_of_the_run(results: Path, tmp_path: Path) -> None:
@@ -74,3 +75,21 @@ def test_a_report_tells_what_came_of_the_run(results: Path, tmp_path: Path) -> N
     assert f"{PICTURES} pictures by digits@1" in text
     assert text.count("1 picture, 4.35%") == 2
     assert "bad \U0001f600\\n.png" in text
+
+
+def test_names_that_the_shell_made_of_a_glob_are_told_as_such(tmp_path: Path) -> None:
+    """Who leaves the quotes out is told of them, and not shown a thousand names."""
+    done = run_bulk("a.jpg", "b.jpg", "c.jpg", "--out", tmp_path / "results")
+    assert done.returncode == 2
+    assert "here are 3: a.jpg, b.jpg and so on" in done.stderr
+    assert "a glob in quotes" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_wrong_address_leaves_no_run_behind(folder: Path, tmp_path: Path) -> None:
+    """So that the command that was mended is no second run in the folder."""
+    for address in ("nonsense", "127.0.0.1:1"):
+        done = run_bulk(folder, "--out", tmp_path / "results", "--address", address)
+        assert done.returncode == 2
+        assert address in done.stderr
+    assert not (tmp_path / "results").exists()

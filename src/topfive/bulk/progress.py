@@ -12,7 +12,7 @@ class Progress(Protocol):
         """Hear what a person should know."""
 
     def begin(self, pictures: int, done: int) -> None:
-        """Hear how many pictures there are, and how many were done before."""
+        """Hear how many pictures there are and how many are done; once more when work begins."""
 
     def advance(self, outcome: ShardOutcome) -> None:
         """Hear of a finished shard."""

@@ -10,7 +10,7 @@ from time import monotonic
 from topfive import __version__
 from topfive.bulk.cluster.model import describe_model, open_model
 from topfive.bulk.cluster.plan import WorkPlan
-from topfive.bulk.cluster.session import ClusterOptions, connect
+from topfive.bulk.cluster.session import ClusterOptions, check_address, connect
 from topfive.bulk.inputs.entries import Entry, InputDigest
 from topfive.bulk.inputs.list_files import (
     SHARDS_PER_FILE,
@@ -92,6 +92,7 @@ def _run(choices: BulkChoices, settings: Settings, progress: Progress) -> BulkSu
     began_s = monotonic()
     source = parse_source(choices.pictures, choices.column)
     folder = open_results(choices.out)
+    check_address(choices.address)
     options = _model_options(choices, settings)
     plan = _plan(source, _probe_model(options, choices, settings), choices, settings)
     entries = _list(source)
@@ -189,14 +190,30 @@ def _score(run: Run, work: _Work) -> None:
         work.model_options,
     )
     wanted = ClusterOptions(choices.address, choices.actors, choices.wait_s)
-    work.progress.begin(manifest.input.pictures or 0, run.finished_shards.totals().pictures)
+    _begin_progress(run, work)
+    _tell_start(run, work)
     with connect(wanted, uses_torch=manifest.model.engine == "torch") as cluster:
         # It imports Ray, which reads the environment that was set for it just now.
         from topfive.bulk.cluster.pipeline import score  # noqa: PLC0415
 
+        # Anew: the time that Ray took is not that of pictures.
+        _begin_progress(run, work)
         for outcome in score(_list_files(run), run.unfinished, plan, cluster):
             run.note(outcome)
             work.progress.advance(outcome)
+
+
+def _begin_progress(run: Run, work: _Work) -> None:
+    work.progress.begin(run.manifest.input.pictures or 0, run.finished_shards.totals().pictures)
+
+
+def _tell_start(run: Run, work: _Work) -> None:
+    left = (run.manifest.input.pictures or 0) - run.finished_shards.totals().pictures
+    together = min(left, run.manifest.shard_pictures)
+    work.progress.tell(
+        f"{left:,} pictures to do. Ray and the model start first, which takes some seconds; then "
+        f"progress is told for {together:,} pictures at a time."
+    )
 
 
 def _model_options(choices: BulkChoices, settings: Settings) -> ModelOptions:

@@ -164,5 +164,7 @@ def _configure() -> None:
     context.max_errored_blocks = -1
     # The names of what we ask of Ray change with its releases; the one we use is pinned.
     warnings.filterwarnings("ignore", category=RayDeprecationWarning)
+    # It counts the list's files, each of which has many shards.
+    warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
     for name in ("ray.data", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -38,6 +38,7 @@ _ALONE = {
 # A cluster that is there answers at once.
 _JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2", "RAY_py_gcs_connect_timeout_s": "5"}
 _FOLDER_PREFIX = "topfive-"
+_INNER = "r"
 # Sockets lie in the folder, whose paths have at most 107 bytes, and Ray's part of them takes 64.
 _MOST_FOLDER_BYTES = 43
 _AUTO = "auto"
@@ -111,7 +112,8 @@ def _start(cpus: int) -> Iterator[Any]:
                 object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _temp_dir=str(folder),
+                # Ray lets everybody write there; nobody else comes as far, as the folder is ours.
+                _temp_dir=str(folder / _INNER),
             )
         yield ray
     finally:
@@ -121,9 +123,9 @@ def _start(cpus: int) -> Iterator[Any]:
 
 def _make_folder() -> Path:
     """Make a folder for Ray's logs and sockets, and delete those that killed runs have left."""
-    name, random_bytes = f"{_FOLDER_PREFIX}{os.getpid()}-", 8
+    name, further_bytes = f"{_FOLDER_PREFIX}{os.getpid()}-", len(f"12345678/{_INNER}")
     parent = Path(tempfile.gettempdir())
-    if len(os.fsencode(parent / name)) + random_bytes > _MOST_FOLDER_BYTES:
+    if len(os.fsencode(parent / name)) + further_bytes > _MOST_FOLDER_BYTES:
         parent = Path("/tmp")  # noqa: S108 - the folder in it is made for this process alone
     _delete_left_over(parent)
     return Path(tempfile.mkdtemp(prefix=name, dir=parent))
@@ -139,7 +141,6 @@ def _delete_left_over(parent: Path) -> None:
 
 @contextmanager
 def _join(options: ClusterOptions) -> Iterator[Any]:
-    _check_address(options.address)
     os.environ.update(_QUIET | _JOINING)
     ray = _import_ray()
     try:
@@ -179,9 +180,12 @@ def _quiet_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _check_address(address: str) -> None:
-    """Do nothing if somebody listens at an address; Ray itself would try for minutes."""
-    if address == _AUTO:
+def check_address(address: str) -> None:
+    """Do nothing if somebody listens at an address, or none is given; Ray would try for minutes.
+
+    Raises BulkRefused: before anything is written, so that the mended command is no second run.
+    """
+    if address in ("", _AUTO):
         return
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "://" in address:

@@ -51,11 +51,13 @@ def resolve_name(name: bytes, folder: bytes) -> bytes:
 def show_name(name: bytes) -> str:
     r"""Write a name as text: bytes that are no UTF-8 as `\xNN`, and no secret of an address.
 
-    Of a web address the login is left out, and of its query, which may be a signature, all but
-    that there is one.
+    Of an address the login is left out, and of a web address's query, which may be a signature, all
+    but that there is one.
     """
-    if scheme_of(name) in WEB_SCHEMES:
+    scheme = scheme_of(name)
+    if scheme:
         name = _LOGIN.sub(b"", name, count=1)
+    if scheme in WEB_SCHEMES:
         bare, mark, _ = name.partition(b"#")[0].partition(b"?")
         name = bare + (b"?..." if mark else b"")
     return name.decode("utf-8", "backslashreplace")

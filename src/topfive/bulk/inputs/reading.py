@@ -91,11 +91,18 @@ def _read_file(path: bytes, wanted_bytes: int) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Unreadable("It is not a regular file.")
-            return file.read(wanted_bytes)
+            return _require_bytes(file.read(wanted_bytes))
     except Unreadable:
         raise
     except (OSError, ValueError) as error:
         raise Unreadable(_tell(error)) from error
+
+
+def _require_bytes(data: bytes | None) -> bytes:
+    """Refuse what a file of the system answers that has nothing to say now, `/proc/kmsg`."""
+    if data is None:
+        raise Unreadable("It is not a regular file.")
+    return data
 
 
 def _tell(error: OSError | ValueError) -> str:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -57,8 +57,12 @@ class ResultsDirectory:
 
     def read(self, name: str) -> bytes:
         """Read a file whole; raises FileNotFoundError."""
-        with self._told(passing=(FileNotFoundError,)):
-            return (self._root / name).read_bytes()
+        path = self._root / name
+        with (
+            self._told(passing=(FileNotFoundError,)),
+            open(path, "rb", opener=_without_waiting) as file,
+        ):
+            return file.read()
 
     def list(self, prefix: str) -> list[ListedFile]:
         """List the files whose names begin so, sorted by name."""
@@ -130,13 +134,14 @@ class ResultsDirectory:
         for folder in (target.parent, beside):
             folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
-            with NamedTemporaryFile(dir=beside, prefix=target.name, delete=False) as file:
-                undo.callback(Path(file.name).unlink, missing_ok=True)
+            # Opened as any file, so that the user's umask says who else may read it.
+            path = beside / f"{target.name}{uuid4().hex}"
+            with path.open("xb") as file:
+                undo.callback(path.unlink, missing_ok=True)
                 file.write(content)
                 file.flush()
-                os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
-            place(Path(file.name), target)
+            place(path, target)
             _persist(target.parent)
 
     @contextmanager
@@ -164,6 +169,11 @@ class ResultsDirectory:
             f"The results' folder {self.shown} cannot be used now: {why}. Go on with --resume "
             "once it can; what is finished is kept."
         )
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe in its place would be waited for, and is as empty as that."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _files_below(folder: Path, where: str, beginning: str = "") -> Iterator[ListedFile]:

@@ -174,12 +174,19 @@ def begin_run(folder: ResultsFolder, plan: RunPlan) -> Run:
     return Run(folder, manifest)
 
 
+def _refuse_second(shown: str, manifest: Manifest) -> BulkRefused:
+    """Say what is in a folder; who is at work in it would have locked it."""
+    holds = f"{shown} holds a run of {manifest.created_at}, which is"
+    if manifest.state is RunState.FINISHED:
+        return BulkRefused(f"{holds} finished. Give another folder after --out.")
+    return BulkRefused(
+        f"{holds} not finished. Go on with it by --resume, or give another folder after --out."
+    )
+
+
 def _resume(folder: ResultsFolder, manifest: Manifest, plan: RunPlan, *, resume: bool) -> Run:
     if not resume:
-        raise BulkRefused(
-            f"{folder.shown} holds a run of {manifest.created_at}, which is {manifest.state}. Go "
-            "on with it by --resume, or give another folder after --out."
-        )
+        raise _refuse_second(folder.shown, manifest)
     require_same_plan(manifest, plan, folder.shown)
     run = Run(folder, manifest)
     if run.is_listed:

@@ -20,12 +20,22 @@ _PRECISIONS = ("auto", "f32", "bf16", "int8")
 _FORMATS = ("parquet", "ndjson", "csv")
 
 
+def _one_place(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> str:
+    if len(given) > 1:
+        raise click.UsageError(
+            f"PICTURES is one place, and here are {len(given):,}: {printable(given[0])}, "
+            f"{printable(given[1])}{' and so on' if len(given) > 2 else ''}. Name their folder, "
+            "put a glob in quotes ('photos/*.jpg'), or write their names into a list (names.txt)."
+        )
+    return given[0]
+
+
 @click.command(name="bulk", short_help="Classify very many pictures into files, on Ray.")
-@click.argument("pictures", metavar="PICTURES")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURES", callback=_one_place)
 @click.option("--out", required=True, metavar="RESULTS", help="Where results are written: an "
               "empty or new folder, or the address of one.")  # fmt: skip
 @click.option("--resume", "is_resumed", is_flag=True,
-              help="Go on with the run that RESULTS holds.")  # fmt: skip
+              help="Go on with the run that RESULTS holds; begin where it holds none.")  # fmt: skip
 @click.option("--actors", type=click.IntRange(1, 100_000),
               help="How many work at once. [default: one for each CPU]")  # fmt: skip
 @click.option("--address", default="", metavar="HOST:PORT|auto",

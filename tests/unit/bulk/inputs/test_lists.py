@@ -1,5 +1,6 @@
 """Lists of names that somebody wrote, and the lists that are written for Ray."""
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.unit.bulk.inputs.places import contents, entries_of, fill, names_in, write_json_lines
 from topfive.bulk.inputs.entries import Entry, InputDigest
 from topfive.bulk.inputs.list_files import read_shards, write_input_list
+from topfive.bulk.inputs.names import show_name
 from topfive.errors import BulkRefused
 
 
@@ -50,6 +52,24 @@ def test_names_that_are_missing_are_rows(tmp_path: Path) -> None:
     ]
 
 
+class _SilentFile(io.FileIO):
+    """Is as `/proc/kmsg`, read without waiting, when there is nothing new."""
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        return None  # type: ignore[return-value]
+
+
+def test_a_file_of_the_system_with_nothing_to_say_is_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not even say that it is empty, and stops no run."""
+    (tmp_path / "list.txt").write_text("kmsg\n")
+    fill(tmp_path, ["kmsg"])
+    entries = entries_of(tmp_path / "list.txt")
+    monkeypatch.setattr(os, "fdopen", _SilentFile)
+    assert contents(entries) == ["It is not a regular file."]
+
+
 def test_json_strings_can_name_anything(tmp_path: Path) -> None:
     """Line breaks, spaces at the end, emoji, and bytes that are no UTF-8 come through."""
     names = ["a\nb.jpg", " c.jpg ", "\U0001f600.jpg", os.fsdecode(b"\xff.jpg")]
@@ -70,6 +90,13 @@ def test_addresses_that_cannot_be_are_rows(tmp_path: Path) -> None:
         "The address has more than 1024 bytes behind the bucket.",
         "The address is no UTF-8.",
     ]
+
+
+def test_no_login_of_any_address_is_shown() -> None:
+    """Whoever writes a key into a bucket's address does not find it in results and errors."""
+    shown = [show_name(one) for one in (b"s3://KEY:SECRET@box/a@b.jpg", b"ftp://me:SECRET@host/a")]
+    assert shown == ["s3://box/a@b.jpg", "ftp://host/a"]
+    assert show_name(b"/photos/me:there@home.jpg") == "/photos/me:there@home.jpg"
 
 
 def test_addresses_stay_as_they_are(tmp_path: Path) -> None:

@@ -28,6 +28,25 @@ def largest_file(most_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever goes on with a run reads files that anybody may have put there."""
+    folder = results_in(tmp_path)
+    folder.write("part-000001.parquet", b"a file")
+    os.mkfifo(folder.location("part-000000.parquet"))
+    assert folder.read("part-000000.parquet") == b""
+
+
+def test_the_users_umask_says_who_may_read_results(tmp_path: Path) -> None:
+    """Lists of names may hold secrets of addresses: nothing is opened to others by itself."""
+    before = os.umask(0o077)
+    try:
+        results_in(tmp_path).write("_topfive/inputs/000000.parquet", b"names")
+    finally:
+        os.umask(before)
+    (written,) = tmp_path.rglob("000000.parquet")
+    assert written.stat().st_mode & 0o777 == 0o600
+
+
 def test_files_are_written_read_listed_and_deleted(tmp_path: Path) -> None:
     """What is written can be read by its name, and is listed by how its name begins."""
     folder = results_in(tmp_path)
@@ -136,7 +155,7 @@ def test_a_disk_that_is_read_only_is_refused(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("topfive.bulk.results.directory.NamedTemporaryFile", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(BulkRefused, match="Read-only file system"):
         results_in(tmp_path).write("a", b"")
 

@@ -182,8 +182,21 @@ def test_a_folder_with_a_run_is_refused_without_resume(tmp_path: Path) -> None:
     """It is said what is there, and how to go on."""
     folder = results_in(tmp_path)
     begin(folder, 0)
-    told = "holds a run of .*Z, which is running. Go on with it by --resume"
+    told = "holds a run of .*Z, which is not finished. Go on with it by --resume"
     with pytest.raises(BulkRefused, match=told), open_run(folder, make_plan(), resume=False):
+        pass
+
+
+def test_a_finished_run_is_not_said_to_go_on(tmp_path: Path) -> None:
+    """Nothing is left of it to go on with: another folder is all that helps."""
+    folder = results_in(tmp_path)
+    begin(folder, *range(SHARDS))
+    with open_run(folder, make_plan(), resume=True) as run:
+        run.finish()
+    with (
+        pytest.raises(BulkRefused, match=r"which is finished\. Give another folder"),
+        open_run(folder, make_plan(), resume=False),
+    ):
         pass
 
 
