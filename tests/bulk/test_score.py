@@ -65,6 +65,18 @@ def test_a_finished_run_has_nothing_left_to_do(folder: Path, results: Path) -> N
     assert "which is finished" in refused.stderr
 
 
+def test_pictures_that_came_after_the_end_are_told(folder: Path, results: Path) -> None:
+    """Nobody hears that nothing is left to do while there are new pictures."""
+    new = folder / "zzz.png"
+    new.write_bytes(b"new")
+    try:
+        again = run_bulk(folder, "--out", results, "--shard-pictures", "5", "--resume")
+    finally:
+        new.unlink()
+    assert again.returncode == 2
+    assert "1 added" in again.stderr
+
+
 def test_a_report_tells_what_came_of_the_run(results: Path, tmp_path: Path) -> None:
     """`topfive bulk report` counts what the run has written."""
     report = tmp_path / "report.html"

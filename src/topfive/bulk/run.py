@@ -101,6 +101,7 @@ def _run(choices: BulkChoices, settings: Settings, progress: Progress) -> BulkSu
             progress.tell(sentence)
         before = (run.manifest.totals if run.is_finished else run.finished_shards.totals()).pictures
         if run.is_finished:
+            _settle_list(run, source, entries)
             progress.tell("This run is finished already: nothing is left to do.")
         else:
             with _noting_the_end(run):
