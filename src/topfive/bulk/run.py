@@ -10,7 +10,12 @@ from time import monotonic
 from topfive import __version__
 from topfive.bulk.cluster.model import describe_model, open_model
 from topfive.bulk.cluster.plan import WorkPlan
-from topfive.bulk.cluster.session import ClusterOptions, check_address, connect
+from topfive.bulk.cluster.session import (
+    ClusterOptions,
+    check_actors,
+    check_address,
+    connect,
+)
 from topfive.bulk.inputs.entries import Entry, InputDigest
 from topfive.bulk.inputs.list_files import (
     SHARDS_PER_FILE,
@@ -92,6 +97,7 @@ def _run(choices: BulkChoices, settings: Settings, progress: Progress) -> BulkSu
     began_s = monotonic()
     source = parse_source(choices.pictures, choices.column)
     folder = open_results(choices.out)
+    check_actors(choices.actors, choices.address)
     check_address(choices.address)
     options = _model_options(choices, settings)
     plan = _plan(source, _probe_model(options, choices, settings), choices, settings)

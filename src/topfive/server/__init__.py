@@ -9,10 +9,10 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from topfive.machine.allocation import freeze_memory, keep_memory_small
 from topfive.machine.sizing import Sizing
 from topfive.registry.desired import desired_name
 from topfive.server.adapter import Arbiter, Worker
-from topfive.server.allocation import freeze_memory, keep_memory_small
 from topfive.server.balance import clear, make_board
 from topfive.server.shared_files import MEMORY_DIR, shared_files
 from topfive.server.streams import mute_native_errors

@@ -23,6 +23,7 @@ from topfive.bulk.results.parts import PartFile, ShardWork, write_part
 from topfive.bulk.results.rows import ResultRow
 from topfive.bulk.scoring import LEFT_OUT, describe_unforeseen, is_broken, score_shard
 from topfive.errors import BulkRefused, BulkStopped, InternalError, OperatorError
+from topfive.machine.allocation import freeze_memory, keep_memory_small
 
 Batch = dict[str, NDArray[Any]]
 
@@ -35,6 +36,7 @@ class ShardScorer:
         self._attempts = attempts
         self._node = ray.util.get_node_ip_address()
         self._refusal: OperatorError | None = None
+        keep_memory_small()
         try:
             _require_version(plan.topfive_version)
             require_results(plan.folder)
@@ -43,6 +45,7 @@ class ShardScorer:
             # Raised here, Ray would only begin the actor again.
             self._refusal = error
         self._reader = open_reader(plan.limits)
+        freeze_memory()
 
     def __call__(self, batch: Batch) -> Batch:
         """Work on the one shard of a batch; gives one message."""

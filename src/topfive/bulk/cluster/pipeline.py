@@ -131,7 +131,8 @@ class ListReader:
                     yield _row(shard)
         except (OperatorError, OSError, ValueError) as error:
             # Ray would leave it out, and nobody would hear of it.
-            problem = f"The list {wanted['file']} cannot be read: {error} Without it the run "
+            why = str(error).rstrip(".")
+            problem = f"The list {wanted['file']} cannot be read: {why}. Without it the run "
             yield _row(Shard(-1, 0, ()), f"{problem}cannot go on: begin anew in another folder.")
 
 

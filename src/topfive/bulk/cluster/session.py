@@ -44,6 +44,8 @@ _MOST_FOLDER_BYTES = 43
 _AUTO = "auto"
 # No node comes to a Ray that was started here.
 _ALONE_WAIT_S = 2.0
+# Pictures that are slow to read may be waited for by more than there are CPUs.
+_MOST_ACTORS_PER_CPU = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,17 @@ def connect(options: ClusterOptions, *, uses_torch: bool) -> Iterator[Cluster]:
         if options.address:
             require_same_topfive(ray)
         yield cluster
+
+
+def check_actors(actors: int | None, address: str) -> None:
+    """Raise BulkRefused if this machine alone is to have more actors than can be of use."""
+    cpus = own_cpus()
+    if not address and actors is not None and actors > cpus * _MOST_ACTORS_PER_CPU:
+        raise BulkRefused(
+            f"{actors:,} actors are too many for this machine ({cpus:,} CPUs): each is a process "
+            f"with the model in it. Give at most {cpus * _MOST_ACTORS_PER_CPU:,} after --actors, "
+            "or a cluster after --address."
+        )
 
 
 def own_cpus() -> int:

@@ -89,9 +89,12 @@ def _read_file(path: bytes, wanted_bytes: int) -> bytes:
         # Opening a pipe without this would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
                 raise Unreadable("It is not a regular file.")
-            return _require_bytes(file.read(wanted_bytes))
+            # Memory is set aside for all that is asked for. Files of the system tell no size.
+            expected = min(wanted_bytes, found.st_size + 1) if found.st_size else wanted_bytes
+            return _require_bytes(file.read(expected))
     except Unreadable:
         raise
     except (OSError, ValueError) as error:

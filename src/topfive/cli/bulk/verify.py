@@ -21,7 +21,8 @@ def verify(results: str) -> None:
     """Read all result files of a run, and count its pictures.
 
     RESULTS is the folder or the address that was named after --out. Nothing in it is changed. The
-    exit code is 0 if every picture is there once, 1 if not: then --resume does what is missing.
+    exit code is 0 if every picture is there once, 1 if not: delete wrong files then, and --resume
+    writes what is missing.
 
     \b
     Example:
@@ -56,4 +57,5 @@ def _complaints(count: "Count") -> list[str]:
     whole = f"{count.pictures:,} of {count.expected:,} pictures are there"
     missing, wrong, others = len(count.missing), len(count.wrong), len(count.others)
     why = f"Shards without a file: {missing:,}; wrong files: {wrong:,}; other files: {others:,}"
-    return [*told, f"{whole}. {why}."]
+    advice = "Delete wrong files; the same `topfive bulk` with --resume writes what is missing."
+    return [*told, f"{whole}. {why}.", advice]

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from topfive.bulk.cluster.capacity import Wanted, read_capacity
+from topfive.bulk.cluster.session import check_actors, own_cpus
+from topfive.errors import BulkRefused
 
 
 def node(port: int, *, alive: bool = True, **resources: float) -> dict[str, Any]:
@@ -42,3 +46,12 @@ def test_what_there_is_and_what_is_wanted_are_told() -> None:
     assert read_capacity([]).describe() == "no node"
     assert Wanted(1, needs_gpu=True).describe() == "1 GPU, one for each actor"
     assert Wanted(None, needs_gpu=False).describe() == "a node with a CPU"
+
+
+def test_far_more_actors_than_cpus_are_refused_on_one_machine() -> None:
+    """Each is a process with a model in it; a cluster is asked what it has."""
+    check_actors(None, "")
+    check_actors(own_cpus() * 8, "")
+    check_actors(100_000, "10.0.0.1:6379")
+    with pytest.raises(BulkRefused, match="Give at most"):
+        check_actors(own_cpus() * 8 + 1, "")

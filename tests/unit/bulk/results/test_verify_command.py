@@ -63,6 +63,7 @@ def test_what_is_wrong_is_told_with_exit_code_1(
         "part-000001.parquet: it is damaged, or not a file of this kind.",
         "a\\nb.txt is not of this run.",
         "4 of 10 pictures are there. Shards without a file: 1; wrong files: 1; other files: 1.",
+        "Delete wrong files; the same `topfive bulk` with --resume writes what is missing.",
     ]
 
 
