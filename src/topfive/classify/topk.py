@@ -20,8 +20,6 @@ def top_classes(
     count = min(top_k, len(labels))
     candidates = probabilities.argpartition(-count)[-count:]
     # So few are sorted sooner here than by another function of the library.
-    found = sorted(zip(probabilities[candidates].tolist(), candidates.tolist(), strict=True))
-    return tuple(
-        ClassScore(class_id, labels[class_id], confidence)
-        for confidence, class_id in reversed(found)
-    )
+    # Negated, so that of equal ones the lower class id comes first.
+    found = sorted(zip((-probabilities[candidates]).tolist(), candidates.tolist(), strict=True))
+    return tuple(ClassScore(class_id, labels[class_id], -negated) for negated, class_id in found)

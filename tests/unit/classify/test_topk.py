@@ -59,6 +59,13 @@ def test_ties_give_distinct_classes():
     assert sorted(one.class_id for one in found) == list(range(10))
 
 
+def test_of_equal_classes_the_lower_id_comes_first():
+    """The order of an answer never hangs on how the best were picked."""
+    found = top_classes(np.array([0.2, 0.3, 0.0, 0.2, 0.3], np.float32), tuple("abcde"), 5)
+    assert [one.class_id for one in found] == [1, 4, 0, 3, 2]
+    assert str(found[-1].confidence) == "0.0"
+
+
 @given(LOGITS, st.integers(1, 100))
 def test_no_class_left_out_is_better(logits, top_k):
     """The answer is sorted, and nothing outside it beats anything inside."""
