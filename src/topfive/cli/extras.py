@@ -9,7 +9,8 @@ def require_packages(packages: tuple[str, ...], command: str, requirements: str)
     """Do nothing if all packages are installed; raises Mistake with what to install."""
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         raise Mistake(
-            f"`{command}` needs {' and '.join(missing)}, which is not installed. Install what it "
-            f"needs: pip install -r {requirements}"
+            f"`{command}` needs {' and '.join(missing)}, which {verb} not installed. Install what "
+            f"it needs: pip install -r {requirements}"
         )

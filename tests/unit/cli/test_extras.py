@@ -17,3 +17,9 @@ def test_a_missing_package_is_told_with_what_to_install():
         require_packages(
             ("click", "nosuchpackage"), "topfive evaluate", "requirements-evaluate.txt"
         )
+
+
+def test_several_missing_packages_are_told_together():
+    """Only what is missing is named."""
+    with pytest.raises(Mistake, match="needs nosuch and northis, which are not installed"):
+        require_packages(("nosuch", "click", "northis"), "topfive bulk", "requirements-bulk.txt")
